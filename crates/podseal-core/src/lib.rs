@@ -1,0 +1,2 @@
+//! Pure decisions of podseal: no file, process, clock or environment.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The demo echo server.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Effects of podseal: processes, Podman, the supervisor.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! What podseal asks of the kernel; the only crate with unsafe code.

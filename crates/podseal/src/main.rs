@@ -1,0 +1,2 @@
+//! podseal.
+fn main() {}
