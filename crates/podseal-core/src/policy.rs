@@ -1,0 +1,6 @@
+//! What a seal is made of, as data: architectures, levels, filter rules.
+
+pub mod architecture;
+pub mod families;
+pub mod filter;
+pub mod level;
