@@ -3,4 +3,6 @@
 
 pub mod bpf;
 pub mod family;
+mod number;
 pub mod policy;
+pub mod socket_address;
