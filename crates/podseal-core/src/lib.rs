@@ -3,6 +3,10 @@
 
 pub mod bpf;
 pub mod family;
+pub mod lifecycle;
+pub mod listen;
+pub mod notify;
 mod number;
 pub mod policy;
+pub mod rate_limit;
 pub mod socket_address;
