@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bpf;
+pub mod diagnose;
 pub mod family;
 pub mod lifecycle;
 pub mod listen;
 pub mod notify;
 mod number;
+pub mod podman;
 pub mod policy;
 pub mod rate_limit;
 pub mod socket_address;
