@@ -1,0 +1,340 @@
+//! Podman's pause process: the process that holds the user and mount
+//! namespaces of rootless Podman between its commands.
+//!
+//! Under a seal it cannot be made (newuidmap needs privileges that
+//! no-new-privileges takes away), so it must be there before.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::command::CommandError;
+use crate::host::{self, User};
+use crate::podman::Podman;
+
+/// A living pause process of this user.
+#[derive(Debug)]
+pub struct PauseProcess {
+    /// Its process id.
+    pub pid: Pid,
+    /// A descriptor of it, taken before it was checked: another process that
+    /// gets the same id later is not meant.
+    pub pidfd: OwnedFd,
+}
+
+/// Why there is no pause process to use.
+#[derive(Debug, thiserror::Error)]
+pub enum PauseError {
+    /// Something about a process could not be looked up.
+    #[error("cannot look at {}", path.display())]
+    Look {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// This process must not make one, and there is none.
+    #[error(
+        "Podman's pause process is not running, and no-new-privileges keeps it from being made here"
+    )]
+    NoNewPrivileges,
+    /// A program that maps user ids is missing.
+    #[error("{program} is not installed, and rootless Podman cannot map user ids without it")]
+    ToolMissing {
+        /// newuidmap or newgidmap.
+        program: &'static str,
+    },
+    /// A program that maps user ids may not do so.
+    #[error("{} has neither the setuid bit nor file capabilities, so it cannot map user ids", program.display())]
+    ToolPowerless {
+        /// Its path.
+        program: PathBuf,
+    },
+    /// The user has no range of subordinate ids.
+    #[error("{file} has no range of ids for {user}")]
+    NoSubordinateIds {
+        /// /etc/subuid or /etc/subgid.
+        file: &'static str,
+        /// The user's name.
+        user: String,
+    },
+    /// Podman could not make it.
+    #[error("Podman could not make its pause process")]
+    Podman {
+        /// Why.
+        source: CommandError,
+    },
+    /// Podman ran, and left no pause process behind.
+    #[error("Podman keeps no pause process in {}", paths_of(directories))]
+    NotKept {
+        /// Where it was looked for.
+        directories: Vec<PathBuf>,
+    },
+}
+
+fn paths_of(directories: &[PathBuf]) -> String {
+    let paths: Vec<_> = directories
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    paths.join(", ")
+}
+
+impl PauseError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Look { .. } => "check that /proc is mounted and readable".into(),
+            Self::NoNewPrivileges => {
+                "run it outside the seal: in a unit, ExecStartPre=+… podseal pause ensure".into()
+            }
+            Self::ToolMissing { .. } => {
+                "install the package that has it: uidmap (Debian), shadow-utils (Fedora)".into()
+            }
+            Self::ToolPowerless { program } => {
+                format!("as root: chmod u+s {}", program.display())
+            }
+            Self::NoSubordinateIds { user, .. } => {
+                format!(
+                    "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}, with ranges that no other user has"
+                )
+            }
+            Self::Podman { .. } => "run `podman unshare true` by hand to see what it says".into(),
+            Self::NotKept { .. } => {
+                "unset PODMAN_NO_PAUSE_PROCESS, and set XDG_RUNTIME_DIR as Podman sees it".into()
+            }
+        }
+    }
+}
+
+/// What [`ensure`] found.
+#[derive(Debug)]
+pub enum Ensured {
+    /// It was there.
+    Alive(PauseProcess),
+    /// It was made.
+    Made(PauseProcess),
+}
+
+impl Ensured {
+    /// The process.
+    #[must_use]
+    pub fn process(&self) -> &PauseProcess {
+        match self {
+            Self::Alive(process) | Self::Made(process) => process,
+        }
+    }
+}
+
+/// The pause process of `user`, if a living one is known to Podman.
+///
+/// The pid file is not believed: the process must be this user's, outside any
+/// container, a pause process by its name, and hold a user namespace that
+/// this user made in our own.
+///
+/// # Errors
+/// /proc could not be read.
+pub fn find(user: &User) -> Result<Option<PauseProcess>, PauseError> {
+    for directory in pid_file_directories(user) {
+        let Ok(text) = fs::read_to_string(directory.join("pause.pid")) else {
+            continue;
+        };
+        let Some(pid) = text.trim().parse().ok().and_then(Pid::from_raw) else {
+            continue;
+        };
+        if let Some(process) = examine(pid, user)? {
+            return Ok(Some(process));
+        }
+    }
+    Ok(None)
+}
+
+fn pid_file_directories(user: &User) -> Vec<PathBuf> {
+    host::podman_runtime_directories(user)
+        .into_iter()
+        .map(|directory| directory.join("libpod/tmp"))
+        .collect()
+}
+
+/// The process with id `pid`, if it is a pause process of `user`.
+fn examine(pid: Pid, user: &User) -> Result<Option<PauseProcess>, PauseError> {
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return Ok(None);
+    };
+    let directory = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    // A process that is gone by now, or of somebody else, cannot be read.
+    let Ok(status) = fs::read_to_string(directory.join("status")) else {
+        return Ok(None);
+    };
+    if !is_pause_status(&status, user.uid.as_raw()) {
+        return Ok(None);
+    }
+    let Ok(namespace) = File::open(directory.join("ns/user")) else {
+        return Ok(None);
+    };
+    let owner = podseal_sys::namespaces::owner(namespace.as_fd()).ok();
+    if owner != Some(user.uid.as_raw()) || !is_child_of_ours(&namespace)? {
+        return Ok(None);
+    }
+    // What was read is of the process that pidfd names only if that still lives.
+    if is_alive(&pidfd) {
+        Ok(Some(PauseProcess { pid, pidfd }))
+    } else {
+        Ok(None)
+    }
+}
+
+/// Whether /proc/PID/status is that of a pause process of `uid`.
+///
+/// Podman's own is called "podman pause" (or "podman" before it has said so);
+/// some versions run catatonit instead. A container's catatonit lives in a
+/// process-id namespace of its own and so has two ids.
+fn is_pause_status(status: &str, uid: u32) -> bool {
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+    };
+    let uid = uid.to_string();
+    matches!(field("Name"), Some("podman pause" | "podman" | "catatonit"))
+        && field("Uid").is_some_and(|ids| ids.split_whitespace().all(|id| id == uid))
+        && field("NSpid").is_some_and(|ids| ids.split_whitespace().count() == 1)
+}
+
+fn is_child_of_ours(namespace: &File) -> Result<bool, PauseError> {
+    let Ok(parent) = podseal_sys::namespaces::parent(namespace.as_fd()) else {
+        return Ok(false);
+    };
+    let path = Path::new("/proc/self/ns/user");
+    let look = |source| PauseError::Look {
+        path: path.to_owned(),
+        source,
+    };
+    let ours = fs::metadata(path).map_err(look)?;
+    let parent = File::from(parent).metadata().map_err(look)?;
+    Ok((ours.dev(), ours.ino()) == (parent.dev(), parent.ino()))
+}
+
+fn is_alive(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())) == Ok(0)
+}
+
+/// Sees to it that there is a pause process: does nothing where there is one,
+/// else has Podman make it.
+///
+/// # Errors
+/// It cannot be made; the error tells which part of the host is not ready.
+pub fn ensure(user: &User, podman: &Podman) -> Result<Ensured, PauseError> {
+    if let Some(process) = find(user)? {
+        return Ok(Ensured::Alive(process));
+    }
+    if rustix::thread::no_new_privs().unwrap_or(false) {
+        return Err(PauseError::NoNewPrivileges);
+    }
+    if let Err(source) = podman.make_pause_process() {
+        return Err(cause(user).unwrap_or(PauseError::Podman { source }));
+    }
+    match find(user)? {
+        Some(process) => Ok(Ensured::Made(process)),
+        None => Err(cause(user).unwrap_or_else(|| PauseError::NotKept {
+            directories: pid_file_directories(user),
+        })),
+    }
+}
+
+/// What about this host explains that Podman cannot make user namespaces.
+fn cause(user: &User) -> Option<PauseError> {
+    const SETUID: u32 = 0o4000;
+    for (program, file) in [("newuidmap", "/etc/subuid"), ("newgidmap", "/etc/subgid")] {
+        let Some(path) = crate::command::find(program) else {
+            return Some(PauseError::ToolMissing { program });
+        };
+        let setuid = fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & SETUID != 0);
+        let mut value = [0u8; 64];
+        let capable = rustix::fs::getxattr(&path, "security.capability", &mut value[..]).is_ok();
+        if !setuid && !capable {
+            return Some(PauseError::ToolPowerless { program: path });
+        }
+        let ranges = fs::read_to_string(file).unwrap_or_default();
+        if !has_range(&ranges, user) {
+            return Some(PauseError::NoSubordinateIds {
+                file,
+                user: user.name.clone(),
+            });
+        }
+    }
+    None
+}
+
+fn has_range(ranges: &str, user: &User) -> bool {
+    let uid = user.uid.as_raw().to_string();
+    ranges.lines().any(|line| {
+        let mut fields = line.split(':');
+        fields
+            .next()
+            .is_some_and(|owner| owner == user.name || owner == uid)
+            && fields.nth(1).is_some_and(|count| count.trim() != "0")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Gid, Uid};
+
+    const STATUS: &str = "Name:\tpodman pause\nPid:\t7\nUid:\t1000\t1000\t1000\t1000\nNSpid:\t7\n";
+
+    #[test]
+    fn only_a_pause_process_of_this_user_outside_containers_will_do() {
+        assert!(is_pause_status(STATUS, 1000));
+        assert!(is_pause_status(
+            &STATUS.replace("podman pause", "catatonit"),
+            1000
+        ));
+        for status in [
+            STATUS.replace("podman pause", "bash"),
+            STATUS.replace("\t1000\t1000\t", "\t1000\t1001\t"),
+            STATUS.replace("NSpid:\t7", "NSpid:\t7\t1"),
+            STATUS.replace("NSpid:\t7\n", ""),
+            String::new(),
+        ] {
+            assert!(!is_pause_status(&status, 1000), "{status}");
+        }
+        assert!(!is_pause_status(STATUS, 1001));
+    }
+
+    #[test]
+    fn a_living_process_that_is_no_pause_process_is_not_taken_for_one() {
+        let user = User::current();
+        let own = rustix::process::getpid();
+        assert!(examine(own, &user).unwrap().is_none());
+    }
+
+    #[test]
+    fn subordinate_ids_are_by_name_or_number() {
+        let user = User {
+            uid: Uid::from_raw(1000),
+            gid: Gid::from_raw(1000),
+            name: "ann".into(),
+        };
+        for (ranges, expected) in [
+            ("ann:100000:65536\n", true),
+            ("1000:100000:65536", true),
+            ("bob:100000:65536\nann:165536:65536", true),
+            ("anna:100000:65536", false),
+            ("ann:100000:0", false),
+            ("ann", false),
+            ("", false),
+        ] {
+            assert_eq!(has_range(ranges, &user), expected, "{ranges:?}");
+        }
+    }
+}

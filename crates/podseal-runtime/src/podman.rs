@@ -1,0 +1,158 @@
+//! Asking Podman.
+
+use std::path::PathBuf;
+
+use podseal_core::podman::{InvalidVersion, Version};
+
+use crate::command::{self, CommandError, LIMIT};
+
+/// An installed Podman.
+#[derive(Debug, Clone)]
+pub struct Podman {
+    /// Its path.
+    pub path: PathBuf,
+}
+
+/// What `podman info` says about a host.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// Podman's version.
+    pub version: Version,
+    /// Path of the OCI runtime Podman takes by default.
+    pub oci_runtime: PathBuf,
+}
+
+/// Podman is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum PodmanError {
+    /// There is none.
+    #[error("Podman is not installed, or not in PATH")]
+    NotInstalled,
+    /// It did not do what it was asked.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Its answer was not understood.
+    #[error("`podman info` did not answer as expected")]
+    Answer {
+        /// Why.
+        source: Option<InvalidVersion>,
+    },
+    /// It cannot do what a seal needs.
+    #[error(
+        "Podman {found} is too old: handing activated sockets to a container without network needs {} or later",
+        Version::MINIMUM
+    )]
+    TooOld {
+        /// Its version.
+        found: Version,
+    },
+    /// The image is not here.
+    #[error("the image {image} is not in this user's storage, and a sealed service never pulls")]
+    ImageMissing {
+        /// As given.
+        image: String,
+    },
+}
+
+impl PodmanError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotInstalled => {
+                "install it, for example: apt-get install podman crun conmon uidmap".into()
+            }
+            Self::Command(_) | Self::Answer { .. } => {
+                "run `podman info` by hand to see what it says".into()
+            }
+            Self::TooOld { .. } => "upgrade Podman".into(),
+            Self::ImageMissing { image } => format!("podman pull {image}"),
+        }
+    }
+}
+
+impl Podman {
+    /// The Podman in PATH.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn installed() -> Result<Self, PodmanError> {
+        command::find("podman")
+            .map(|path| Self { path })
+            .ok_or(PodmanError::NotInstalled)
+    }
+
+    /// Its path as a word of a command.
+    #[must_use]
+    pub fn word(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    /// A command line of this Podman.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Vec<String> {
+        std::iter::once(self.word())
+            .chain(arguments.iter().map(|argument| (*argument).to_owned()))
+            .collect()
+    }
+
+    /// Runs it and returns its standard output.
+    ///
+    /// # Errors
+    /// It could not be run, took too long or failed.
+    pub fn output(&self, arguments: &[&str]) -> Result<String, CommandError> {
+        command::run(&self.command(arguments), LIMIT)?.success()
+    }
+
+    /// Its version and defaults.
+    ///
+    /// # Errors
+    /// It cannot be asked, or is too old for a seal.
+    pub fn info(&self) -> Result<Info, PodmanError> {
+        const FORMAT: &str = "--format={{.Version.Version}}\n{{.Host.OCIRuntime.Path}}";
+        let answer = self.output(&["info", FORMAT])?;
+        let mut lines = answer.lines();
+        let (Some(version), Some(oci_runtime)) = (lines.next(), lines.next()) else {
+            return Err(PodmanError::Answer { source: None });
+        };
+        let version: Version = version
+            .trim()
+            .parse()
+            .map_err(|error| PodmanError::Answer {
+                source: Some(error),
+            })?;
+        if version < Version::MINIMUM {
+            return Err(PodmanError::TooOld { found: version });
+        }
+        Ok(Info {
+            version,
+            oci_runtime: oci_runtime.trim().into(),
+        })
+    }
+
+    /// Makes sure that `image` is in the storage.
+    ///
+    /// # Errors
+    /// It is not, or Podman cannot be asked.
+    pub fn require_image(&self, image: &str) -> Result<(), PodmanError> {
+        match self.output(&["image", "exists", "--", image]) {
+            Ok(_) => Ok(()),
+            // podman-image-exists(1): 1 is "no", anything else a failure.
+            Err(CommandError::Failed {
+                exit: podseal_core::lifecycle::Exit::Code(1),
+                ..
+            }) => Err(PodmanError::ImageMissing {
+                image: image.to_owned(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a rootless user's pause process, as any of its commands does.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn make_pause_process(&self) -> Result<(), CommandError> {
+        self.output(&["unshare", "true"]).map(drop)
+    }
+}

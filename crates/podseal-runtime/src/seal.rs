@@ -1,0 +1,231 @@
+//! The launcher: puts this process under a seal and becomes the command.
+//!
+//! The process must have one thread (setns(2) of a user namespace), and what
+//! was done is not undone on failure: end the process then.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
+use podseal_core::policy::families::FamilySet;
+use podseal_core::policy::filter;
+use rustix::thread::ThreadNameSpaceType;
+
+use crate::host::User;
+use crate::pause::{self, PauseError};
+
+/// Whether to join the namespaces of rootless Podman.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Join {
+    /// When the command is podman and the caller is not root.
+    #[default]
+    Auto,
+    /// When the caller is not root.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// What to launch, and under which seal.
+#[derive(Debug)]
+pub struct Launch {
+    /// Families that socket(2) may still make.
+    pub families: FamilySet,
+    /// Whether to join Podman's namespaces first.
+    pub join: Join,
+    /// Program and arguments.
+    pub command: Vec<OsString>,
+}
+
+/// The step at which a launch ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Podman's namespaces could not be joined, since there is no pause process.
+    #[error("cannot join Podman's namespaces: its pause process is not running")]
+    NoPauseProcess,
+    /// Podman's namespaces could not be joined.
+    #[error("cannot join Podman's namespaces")]
+    Pause {
+        /// Why.
+        source: PauseError,
+    },
+    /// setns(2) failed.
+    #[error("cannot join Podman's user and mount namespaces")]
+    Join {
+        /// Why.
+        source: io::Error,
+    },
+    /// The working directory could not be kept.
+    #[error("cannot keep the working directory {} in Podman's mount namespace", path.display())]
+    WorkingDirectory {
+        /// It.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// prctl(2) failed.
+    #[error("cannot set no-new-privileges")]
+    NoNewPrivileges {
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no filter for this machine.
+    #[error("cannot restrict socket families")]
+    Architecture {
+        /// Why.
+        source: UnsupportedArchitecture,
+    },
+    /// seccomp(2) failed.
+    #[error("cannot install the system-call filter")]
+    Filter {
+        /// Why.
+        source: io::Error,
+    },
+    /// execve(2) failed.
+    #[error("cannot execute {}", program.display())]
+    Execute {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl LaunchError {
+    /// systemd's own exit status for a failure of that step
+    /// ("Process Exit Codes" in systemd.exec(5)).
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::WorkingDirectory { .. } => 200, // EXIT_CHDIR
+            Self::Execute { .. } => 203,          // EXIT_EXEC
+            Self::NoPauseProcess | Self::Pause { .. } | Self::Join { .. } => 226, // EXIT_NAMESPACE
+            Self::NoNewPrivileges { .. } => 227,  // EXIT_NO_NEW_PRIVILEGES
+            Self::Filter { .. } => 228,           // EXIT_SECCOMP
+            Self::Architecture { .. } => 232,     // EXIT_ADDRESS_FAMILIES
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoPauseProcess => Some(
+                "run `podseal pause ensure` before, outside the seal (in a unit: ExecStartPre=+…)"
+                    .into(),
+            ),
+            Self::Pause { source } => Some(source.hint()),
+            Self::Join { .. } => Some(
+                "joining needs Linux 5.8 or later and must not be forbidden by an outer seccomp filter"
+                    .into(),
+            ),
+            Self::WorkingDirectory { .. } => {
+                Some("start from a directory that is there for root, too".into())
+            }
+            Self::NoNewPrivileges { .. } | Self::Filter { .. } => {
+                Some("the kernel needs CONFIG_SECCOMP_FILTER".into())
+            }
+            Self::Architecture { .. } => None,
+            Self::Execute { source, .. } => (source.kind() == io::ErrorKind::NotFound)
+                .then(|| "check the command's name and PATH".into()),
+        }
+    }
+}
+
+/// Seals this process and becomes the command. The process id stays, and with
+/// it LISTEN_PID and everything a supervisor knows of the process.
+///
+/// # Errors
+/// See [`LaunchError`]; the process may be half sealed and should end.
+pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
+    let architecture =
+        Architecture::native().map_err(|source| LaunchError::Architecture { source })?;
+    let Some((program, arguments)) = launch.command.split_first() else {
+        return Err(LaunchError::Execute {
+            program: PathBuf::new(),
+            source: io::ErrorKind::NotFound.into(),
+        });
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+
+    let user = User::current();
+    if user.is_rootless() && joins(launch.join, Path::new(program)) {
+        join_podman(&user)?;
+        // As Podman itself does in a process it has re-executed in there
+        // (pkg/rootless/rootless_linux.go).
+        command
+            .env("_CONTAINERS_USERNS_CONFIGURED", "done")
+            .env("_CONTAINERS_ROOTLESS_UID", user.uid.as_raw().to_string())
+            .env("_CONTAINERS_ROOTLESS_GID", user.gid.as_raw().to_string());
+    }
+    rustix::thread::set_no_new_privs(true).map_err(|errno| LaunchError::NoNewPrivileges {
+        source: errno.into(),
+    })?;
+    let filter: Vec<_> = filter::compile(architecture, &launch.families)
+        .instructions()
+        .iter()
+        .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))
+        .collect();
+    podseal_sys::seccomp::install(&filter).map_err(|source| LaunchError::Filter { source })?;
+
+    Err(LaunchError::Execute {
+        program: program.into(),
+        source: command.exec(),
+    })
+}
+
+fn joins(join: Join, program: &Path) -> bool {
+    match join {
+        Join::Auto => program.file_name().is_some_and(|name| name == "podman"),
+        Join::Always => true,
+        Join::Never => false,
+    }
+}
+
+fn join_podman(user: &User) -> Result<(), LaunchError> {
+    let pause = pause::find(user)
+        .map_err(|source| LaunchError::Pause { source })?
+        .ok_or(LaunchError::NoPauseProcess)?;
+    // A new mount namespace puts the process into its root directory.
+    let directory = std::env::current_dir().ok();
+    rustix::thread::move_into_thread_name_spaces(
+        rustix::fd::AsFd::as_fd(&pause.pidfd),
+        ThreadNameSpaceType::USER | ThreadNameSpaceType::MOUNT,
+    )
+    .map_err(|errno| LaunchError::Join {
+        source: errno.into(),
+    })?;
+    match directory {
+        Some(path) => std::env::set_current_dir(&path)
+            .map_err(|source| LaunchError::WorkingDirectory { path, source }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_podman_is_joined_by_itself() {
+        for (join, program, expected) in [
+            (Join::Auto, "podman", true),
+            (Join::Auto, "/usr/bin/podman", true),
+            (Join::Auto, "/usr/bin/podman-remote", false),
+            (Join::Auto, "./server", false),
+            (Join::Always, "server", true),
+            (Join::Never, "podman", false),
+        ] {
+            assert_eq!(
+                joins(join, Path::new(program)),
+                expected,
+                "{join:?} {program}"
+            );
+        }
+    }
+}
