@@ -11,6 +11,7 @@
 )]
 
 pub mod attempt;
+pub mod listen_fds;
 pub mod namespaces;
 pub mod seccomp;
 pub mod socket;
