@@ -300,6 +300,12 @@ impl Service {
         self.state
     }
 
+    /// How it ended last, or what has gone wrong so far.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
     /// What it is made of.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

@@ -5,6 +5,11 @@
 
 pub mod command;
 pub mod host;
+pub mod instance;
+pub mod oci_runtime;
 pub mod pause;
 pub mod podman;
 pub mod seal;
+pub mod service;
+pub mod sockets;
+pub mod supervise;

@@ -1,0 +1,210 @@
+//! Finding an OCI runtime that works on this host under the seal, by trying
+//! it: versions and distributions tell too little.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use podseal_core::diagnose::diagnose;
+use podseal_core::policy::families::FamilySet;
+use serde_json::json;
+
+use crate::command::{self, CommandError};
+use crate::host::{self, User};
+use crate::instance::Instance;
+
+/// How long a runtime may take for a container that only says its version.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Runtimes to try, besides Podman's own choice.
+const KNOWN: &[&str] = &["crun", "runc"];
+
+/// One runtime that was tried and did not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its path.
+    pub path: PathBuf,
+    /// What it said.
+    pub message: String,
+}
+
+/// The runtime to use.
+#[derive(Debug)]
+pub struct Choice {
+    /// Its path.
+    pub path: PathBuf,
+    /// Those tried before that did not work.
+    pub failures: Vec<Failure>,
+}
+
+/// No runtime can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The one asked for is not there.
+    #[error("the OCI runtime {name} is not installed, or not in PATH")]
+    NotFound {
+        /// As given.
+        name: String,
+    },
+    /// None works.
+    #[error("no OCI runtime works here under the seal{}", list(failures))]
+    NoneWorks {
+        /// What each said.
+        failures: Vec<Failure>,
+    },
+    /// The trial could not be made.
+    #[error("cannot try an OCI runtime: {}", path.display())]
+    Trial {
+        /// What was in the way.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn list(failures: &[Failure]) -> String {
+    let parts: Vec<String> = failures
+        .iter()
+        .map(|failure| format!("; {}: {}", failure.path.display(), failure.message))
+        .collect();
+    parts.concat()
+}
+
+impl RuntimeError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotFound { .. } => "give the path of one, or leave --runtime out".into(),
+            Self::NoneWorks { failures } => failures
+                .iter()
+                .find_map(|failure| diagnose(&failure.message))
+                .map_or_else(
+                    || "install runc, for example: apt-get install runc".into(),
+                    |diagnosis| diagnosis.signature.fix.into(),
+                ),
+            Self::Trial { .. } => {
+                "set XDG_RUNTIME_DIR to a directory that you own and can write".into()
+            }
+        }
+    }
+}
+
+/// Chooses a runtime: `wanted` without a trial, else the first that works of
+/// Podman's default and the known ones.
+///
+/// # Errors
+/// See [`RuntimeError`].
+pub fn choose(
+    wanted: Option<&str>,
+    default: &Path,
+    families: &FamilySet,
+    user: &User,
+    instance: &Instance,
+) -> Result<Choice, RuntimeError> {
+    if let Some(name) = wanted {
+        let path = command::find(name).ok_or_else(|| RuntimeError::NotFound {
+            name: name.to_owned(),
+        })?;
+        return Ok(Choice {
+            path,
+            failures: Vec::new(),
+        });
+    }
+    let mut candidates = vec![default.to_owned()];
+    for path in KNOWN.iter().filter_map(|name| command::find(name)) {
+        if !candidates.contains(&path) {
+            candidates.push(path);
+        }
+    }
+    let bundle = Bundle::make(instance.directory())?;
+    let mut failures = Vec::new();
+    for path in candidates {
+        match bundle.run(&path, families, user) {
+            Ok(()) => return Ok(Choice { path, failures }),
+            Err(error) => {
+                let text = match error.stderr().trim_end() {
+                    "" => error.to_string(),
+                    stderr => stderr.to_owned(),
+                };
+                let message = text.lines().last().unwrap_or_default().to_owned();
+                failures.push(Failure { path, message });
+            }
+        }
+    }
+    Err(RuntimeError::NoneWorks { failures })
+}
+
+/// A bundle whose container says podseal's version and ends, in an empty
+/// network namespace, as a sealed container has.
+struct Bundle {
+    directory: PathBuf,
+    own: String,
+}
+
+impl Bundle {
+    fn make(parent: &Path) -> Result<Self, RuntimeError> {
+        let directory = parent.join("trial");
+        let trial = |source| RuntimeError::Trial {
+            path: directory.clone(),
+            source,
+        };
+        let own = host::own_executable().map_err(trial)?;
+        let own = own.to_string_lossy().into_owned();
+        fs::create_dir_all(directory.join("rootfs")).map_err(trial)?;
+        let namespaces: Vec<_> = ["pid", "mount", "ipc", "uts", "network"]
+            .map(|kind| json!({ "type": kind }))
+            .into();
+        let config = json!({
+            "ociVersion": "1.0.0",
+            "process": {
+                "user": { "uid": 0, "gid": 0 },
+                "args": ["/podseal", "--version"],
+                "cwd": "/",
+            },
+            "root": { "path": "rootfs" },
+            "mounts": [
+                { "destination": "/proc", "type": "proc", "source": "proc" },
+                {
+                    "destination": "/podseal",
+                    "type": "bind",
+                    "source": own,
+                    "options": ["bind", "ro"],
+                },
+            ],
+            "linux": { "namespaces": namespaces },
+        });
+        fs::write(directory.join("config.json"), config.to_string()).map_err(trial)?;
+        Ok(Self { directory, own })
+    }
+
+    fn run(&self, runtime: &Path, families: &FamilySet, user: &User) -> Result<(), CommandError> {
+        let join = if user.is_rootless() {
+            "always"
+        } else {
+            "never"
+        };
+        let families = format!("--families={families}");
+        let join = format!("--join={join}");
+        let directory = self.directory.to_string_lossy();
+        let root = format!("--root={directory}/state");
+        let bundle = format!("--bundle={directory}");
+        let id = format!("podseal-trial-{}", std::process::id());
+        let runtime = runtime.to_string_lossy();
+        let words = [
+            &self.own, "enter", &families, &join, "--", &*runtime, &root, "run", &bundle, &id,
+        ];
+        command::run(&words.map(str::to_owned), LIMIT)?
+            .success()
+            .map(drop)
+    }
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.directory) {
+            tracing::warn!(path = %self.directory.display(), %error, "cannot remove trial bundle");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Passing a service's output on, and keeping the end of it for explanations.
+
+use std::collections::VecDeque;
+use std::io::{self, PipeReader, PipeWriter, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags};
+
+/// Not more than a pipe or terminal that is ready takes without blocking
+/// (`PIPE_BUF`, pipe(7)).
+const CHUNK: usize = 4096;
+/// How much of the end is kept, in bytes.
+const KEPT: usize = 8192;
+
+/// One stream, from a pipe that the service's processes write to, to one of
+/// this process's own.
+#[derive(Debug)]
+pub(super) struct Output {
+    read: PipeReader,
+    write: PipeWriter,
+    destination: BorrowedFd<'static>,
+    pending: Vec<u8>,
+    /// The destination takes no more (EPIPE and the like).
+    broken: bool,
+    kept: VecDeque<u8>,
+}
+
+impl Output {
+    pub(super) fn to(destination: BorrowedFd<'static>) -> io::Result<Self> {
+        let (read, write) = io::pipe()?;
+        Ok(Self {
+            read,
+            write,
+            destination,
+            pending: Vec::new(),
+            broken: false,
+            kept: VecDeque::new(),
+        })
+    }
+
+    /// What the service's processes write to.
+    pub(super) fn source(&self) -> BorrowedFd<'_> {
+        self.write.as_fd()
+    }
+
+    /// What to wait for: more from the service, or room for what came. So a
+    /// destination that takes nothing holds up the service, not this process.
+    pub(super) fn poll(&self) -> PollFd<'_> {
+        if self.pending.is_empty() {
+            PollFd::new(&self.read, PollFlags::IN)
+        } else {
+            PollFd::from_borrowed_fd(self.destination, PollFlags::OUT)
+        }
+    }
+
+    /// Moves one chunk one step, after [`Self::poll`] said so.
+    pub(super) fn advance(&mut self) {
+        if self.pending.is_empty() {
+            self.take_in();
+        } else {
+            self.pass_on();
+        }
+    }
+
+    fn take_in(&mut self) {
+        let mut chunk = [0; CHUNK];
+        let Ok(count) = self.read.read(&mut chunk) else {
+            return;
+        };
+        let chunk = &chunk[..count];
+        self.kept.extend(chunk);
+        let excess = self.kept.len().saturating_sub(KEPT);
+        self.kept.drain(..excess);
+        if !self.broken {
+            self.pending.extend_from_slice(chunk);
+        }
+    }
+
+    fn pass_on(&mut self) {
+        match rustix::io::write(self.destination, &self.pending) {
+            Ok(count) => drop(self.pending.drain(..count)),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::WOULDBLOCK) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the service's output is dropped from now on");
+                self.broken = true;
+                self.pending.clear();
+            }
+        }
+    }
+
+    /// Passes on what is there, without waiting for more.
+    pub(super) fn drain(&mut self) {
+        loop {
+            let mut fds = [self.poll()];
+            match rustix::event::poll(&mut fds, Some(&rustix::event::Timespec::default())) {
+                Ok(1..) => self.advance(),
+                _ => return,
+            }
+        }
+    }
+
+    /// The end of what was written, and forgets it.
+    pub(super) fn take_kept(&mut self) -> String {
+        let kept: Vec<u8> = self.kept.drain(..).collect();
+        String::from_utf8_lossy(&kept).into_owned()
+    }
+}
