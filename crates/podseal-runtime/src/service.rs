@@ -2,7 +2,7 @@
 //! everything that can be checked before a socket is opened.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use podseal_core::lifecycle::{Command, Kind, Restart, Settings};

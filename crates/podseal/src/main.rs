@@ -1,2 +1,13 @@
-//! podseal.
-fn main() {}
+//! podseal: seals rootless Podman services. See `podseal --help`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+mod cli;
+mod commands;
+mod exit;
+mod output;
+
+fn main() -> ExitCode {
+    commands::main()
+}

@@ -1,0 +1,19 @@
+//! Exit statuses, in one place.
+//!
+//! Beyond these, `podseal enter` ends with systemd's own status of the step
+//! that failed (200 to 232, "Process Exit Codes" in systemd.exec(5)) or, once
+//! it has become the command, with the command's.
+
+use std::process::ExitCode;
+
+/// What was asked for was done.
+pub const SUCCESS: u8 = 0;
+/// It was not: an error, a finding, a service that was given up.
+pub const FAILURE: u8 = 1;
+/// The command line was wrong; nothing was done.
+pub const USAGE: u8 = 2;
+
+/// A status for main().
+pub fn code(status: u8) -> ExitCode {
+    ExitCode::from(status)
+}
