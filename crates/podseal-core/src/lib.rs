@@ -1,2 +1,6 @@
 //! Pure decisions of podseal: no file, process, clock or environment.
 #![forbid(unsafe_code)]
+
+pub mod family;
+mod number;
+pub mod socket_address;

@@ -1,0 +1,427 @@
+//! Socket addresses as `ListenStream=`, `ListenDatagram=` and
+//! `ListenSequentialPacket=` take them.
+//!
+//! Follows `systemd.socket(5)` and systemd's `socket_address_parse()`. Values
+//! are expected with their specifiers expanded (`%%` for a literal percent
+//! sign in a unit file).
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+use crate::family::Family;
+use crate::number::{NumberError, parse_unsigned};
+
+/// An address to listen on.
+///
+/// [`fmt::Display`] gives the canonical form, which parses to the same value;
+/// it serializes as that text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SocketAddress {
+    /// `IPV4:PORT`.
+    Inet {
+        /// The local address; `0.0.0.0` is every address of the host.
+        address: Ipv4Addr,
+        /// 1 to 65535.
+        port: u16,
+    },
+    /// `[IPV6]:PORT`, `[IPV6]:PORT%INTERFACE`, or a bare `PORT`, which is
+    /// `[::]:PORT` (on a kernel without IPv6 systemd makes it `0.0.0.0:PORT`).
+    Inet6 {
+        /// The local address; `::` is every address of the host, IPv4 ones
+        /// included unless `BindIPv6Only=` says otherwise.
+        address: Ipv6Addr,
+        /// 1 to 65535.
+        port: u16,
+        /// The interface's name or index, the scope of a link-local address.
+        interface: Option<String>,
+    },
+    /// `/PATH`: a socket in the file system.
+    Unix {
+        /// Absolute, not normalised.
+        path: String,
+    },
+    /// `@NAME`: a socket in Linux's abstract namespace, see `unix(7)`.
+    Abstract {
+        /// Without the `@`.
+        name: String,
+    },
+    /// `vsock:CID:PORT`, see `vsock(7)`.
+    Vsock {
+        /// The context to accept connections for;
+        /// [`SocketAddress::VSOCK_CID_ANY`] when left out.
+        cid: u32,
+        /// Any number, 0 included.
+        port: u32,
+        /// Set by `vsock-stream:` and so on, which systemd ≥ 253 knows.
+        kind: Option<SocketKind>,
+    },
+}
+
+/// What `socket(2)` calls the type of a socket, as far as units can ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SocketKind {
+    /// `SOCK_STREAM`.
+    Stream,
+    /// `SOCK_DGRAM`.
+    Datagram,
+    /// `SOCK_SEQPACKET`.
+    SequentialPacket,
+}
+
+/// Why a text is no [`SocketAddress`]. [`SocketAddressError::hint`] tells what
+/// a right value looks like.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SocketAddressError {
+    /// Neither of the forms.
+    #[error("{address:?} is not a socket address")]
+    UnknownForm {
+        /// The whole text.
+        address: String,
+    },
+    /// An Internet address alone.
+    #[error("{address:?} has no port")]
+    PortMissing {
+        /// The whole text.
+        address: String,
+    },
+    /// The port is 0 or not a number.
+    #[error("{port:?} in {address:?} is not a port number")]
+    PortInvalid {
+        /// The whole text.
+        address: String,
+        /// What stands in the place of the port.
+        port: String,
+    },
+    /// The port is a number, but negative or past 65535 (ERANGE in systemd).
+    #[error("port {port:?} in {address:?} is out of range")]
+    PortOutOfRange {
+        /// The whole text.
+        address: String,
+        /// What stands in the place of the port.
+        port: String,
+    },
+    /// Brackets around something else than an IPv6 address.
+    #[error("{host:?} in {address:?} is not an IPv6 address")]
+    Ipv6Invalid {
+        /// The whole text.
+        address: String,
+        /// What stands between the brackets.
+        host: String,
+    },
+    /// A name that no network interface can have.
+    #[error("{interface:?} in {address:?} is not an interface name")]
+    InterfaceInvalid {
+        /// The whole text.
+        address: String,
+        /// What follows the percent sign.
+        interface: String,
+    },
+    /// `/` or `@` alone.
+    #[error("socket name {address:?} is empty")]
+    UnixEmpty {
+        /// The whole text.
+        address: String,
+    },
+    /// The kernel has no room for it.
+    #[error(
+        "socket name {address:?} is {} bytes long, {} are the most",
+        address.len(),
+        SocketAddress::UNIX_MAX
+    )]
+    UnixTooLong {
+        /// The whole text.
+        address: String,
+    },
+    /// A bad part of a `vsock:` address.
+    #[error("{part:?} in {address:?} is not a vsock number")]
+    VsockInvalid {
+        /// The whole text.
+        address: String,
+        /// The context identifier or the port.
+        part: String,
+    },
+}
+
+impl SocketAddressError {
+    /// What a right value looks like, for a message's second line.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::UnknownForm { .. } => {
+                "write PORT, IPV4:PORT, [IPV6]:PORT, /PATH, @NAME or vsock:CID:PORT; \
+                 host names are not looked up"
+            }
+            Self::PortMissing { .. } => "add a port, as in 127.0.0.1:8080 or [::1]:8080",
+            Self::PortInvalid { .. } | Self::PortOutOfRange { .. } => {
+                "a port is a number from 1 to 65535"
+            }
+            Self::Ipv6Invalid { .. } => "write an IPv6 address as in [::1]:8080",
+            Self::InterfaceInvalid { .. } => {
+                "write an interface as in [fe80::1]:8080%eth0 (%%eth0 in a unit file)"
+            }
+            Self::UnixEmpty { .. } => {
+                "write a path as in /run/NAME.sock or an abstract name as in @NAME"
+            }
+            Self::UnixTooLong { .. } => {
+                "choose a shorter path, for example under %t (the runtime directory)"
+            }
+            Self::VsockInvalid { .. } => {
+                "write vsock:CID:PORT with two numbers, or vsock::PORT for any CID"
+            }
+        }
+    }
+}
+
+impl SocketAddress {
+    /// The most bytes of a socket name, the leading `/` or `@` included
+    /// (`sun_path` in `unix(7)` without its terminating zero).
+    pub const UNIX_MAX: usize = 107;
+
+    /// `VMADDR_CID_ANY`: connections for every context, see `vsock(7)`.
+    pub const VSOCK_CID_ANY: u32 = u32::MAX;
+
+    /// The family of a socket for this address.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Inet { .. } => Family::INET,
+            Self::Inet6 { .. } => Family::INET6,
+            Self::Unix { .. } | Self::Abstract { .. } => Family::UNIX,
+            Self::Vsock { .. } => Family::VSOCK,
+        }
+    }
+
+    /// Whether a socket of this kind can have this address:
+    /// only AF_UNIX and AF_VSOCK have `SOCK_SEQPACKET`.
+    #[must_use]
+    pub fn supports(&self, wanted: SocketKind) -> bool {
+        match self {
+            Self::Inet { .. } | Self::Inet6 { .. } => wanted != SocketKind::SequentialPacket,
+            Self::Unix { .. } | Self::Abstract { .. } => true,
+            Self::Vsock { kind, .. } => kind.is_none_or(|kind| kind == wanted),
+        }
+    }
+}
+
+impl FromStr for SocketAddress {
+    type Err = SocketAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with(['/', '@']) {
+            return parse_unix(text);
+        }
+        if let Some(parsed) = parse_vsock(text) {
+            return parsed;
+        }
+        match parse_port(text) {
+            Ok(port) => {
+                return Ok(Self::Inet6 {
+                    address: Ipv6Addr::UNSPECIFIED,
+                    port,
+                    interface: None,
+                });
+            }
+            Err(NumberError::OutOfRange) => return Err(out_of_range(text, text)),
+            Err(NumberError::Invalid) => {}
+        }
+        parse_internet(text)
+    }
+}
+
+fn parse_unix(text: &str) -> Result<SocketAddress, SocketAddressError> {
+    let address = text.to_owned();
+    if text.len() < 2 {
+        return Err(SocketAddressError::UnixEmpty { address });
+    }
+    if text.len() > SocketAddress::UNIX_MAX {
+        return Err(SocketAddressError::UnixTooLong { address });
+    }
+    Ok(match text.strip_prefix('@') {
+        Some(name) => SocketAddress::Abstract {
+            name: name.to_owned(),
+        },
+        None => SocketAddress::Unix { path: address },
+    })
+}
+
+/// The prefixes of vsock addresses and the kind of socket each asks for.
+const VSOCK_PREFIXES: &[(&str, Option<SocketKind>)] = &[
+    ("vsock:", None),
+    ("vsock-stream:", Some(SocketKind::Stream)),
+    ("vsock-dgram:", Some(SocketKind::Datagram)),
+    ("vsock-seqpacket:", Some(SocketKind::SequentialPacket)),
+];
+
+/// `None` where the text has no vsock prefix.
+fn parse_vsock(text: &str) -> Option<Result<SocketAddress, SocketAddressError>> {
+    let (rest, kind) = VSOCK_PREFIXES
+        .iter()
+        .find_map(|(prefix, kind)| Some((text.strip_prefix(prefix)?, *kind)))?;
+    let number = |part: &str| {
+        parse_unsigned(part, u32::MAX.into())
+            .ok()
+            .and_then(|value| u32::try_from(value).ok())
+            .ok_or_else(|| SocketAddressError::VsockInvalid {
+                address: text.to_owned(),
+                part: part.to_owned(),
+            })
+    };
+    let parse = || {
+        let (cid, port) = rest
+            .split_once(':')
+            .ok_or_else(|| SocketAddressError::PortMissing {
+                address: text.to_owned(),
+            })?;
+        let port = number(port)?;
+        // The names are systemd's, from version 255 on.
+        let cid = match cid {
+            "" => SocketAddress::VSOCK_CID_ANY,
+            "hypervisor" => 0,
+            "local" => 1,
+            "host" => 2,
+            _ => number(cid)?,
+        };
+        Ok(SocketAddress::Vsock { cid, port, kind })
+    };
+    Some(parse())
+}
+
+fn parse_internet(text: &str) -> Result<SocketAddress, SocketAddressError> {
+    let address = text.to_owned();
+    let (body, interface) = match text.split_once('%') {
+        Some((body, name)) if is_interface(name) => (body, Some(name)),
+        Some((_, name)) => {
+            return Err(SocketAddressError::InterfaceInvalid {
+                address,
+                interface: name.to_owned(),
+            });
+        }
+        None => (text, None),
+    };
+    if let Some(bracketed) = body.strip_prefix('[') {
+        let Some((host, after)) = bracketed.rsplit_once(']') else {
+            return Err(SocketAddressError::UnknownForm { address });
+        };
+        let Ok(ip) = host.parse() else {
+            return Err(SocketAddressError::Ipv6Invalid {
+                address,
+                host: host.to_owned(),
+            });
+        };
+        let Some(port) = after.strip_prefix(':') else {
+            return Err(SocketAddressError::PortMissing { address });
+        };
+        return Ok(SocketAddress::Inet6 {
+            address: ip,
+            port: parse_port_of(text, port)?,
+            interface: interface.map(str::to_owned),
+        });
+    }
+    if body.parse::<Ipv4Addr>().is_ok() || body.parse::<Ipv6Addr>().is_ok() {
+        return Err(SocketAddressError::PortMissing { address });
+    }
+    match body.rsplit_once(':') {
+        Some((host, port)) => match host.parse() {
+            // An interface is accepted here and has no effect, as in systemd.
+            Ok(ip) => Ok(SocketAddress::Inet {
+                address: ip,
+                port: parse_port_of(text, port)?,
+            }),
+            Err(_) => Err(SocketAddressError::UnknownForm { address }),
+        },
+        // "0" gets here: a port that is none.
+        None if body.bytes().all(|b| b.is_ascii_digit()) && !body.is_empty() => {
+            Err(SocketAddressError::PortInvalid {
+                port: address.clone(),
+                address,
+            })
+        }
+        None => Err(SocketAddressError::UnknownForm { address }),
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, NumberError> {
+    match parse_unsigned(text, u16::MAX.into())? {
+        0 => Err(NumberError::Invalid),
+        port => u16::try_from(port).map_err(|_| NumberError::OutOfRange),
+    }
+}
+
+fn parse_port_of(address: &str, port: &str) -> Result<u16, SocketAddressError> {
+    parse_port(port).map_err(|error| match error {
+        NumberError::Invalid => SocketAddressError::PortInvalid {
+            address: address.to_owned(),
+            port: port.to_owned(),
+        },
+        NumberError::OutOfRange => out_of_range(address, port),
+    })
+}
+
+fn out_of_range(address: &str, port: &str) -> SocketAddressError {
+    SocketAddressError::PortOutOfRange {
+        address: address.to_owned(),
+        port: port.to_owned(),
+    }
+}
+
+/// Names that `ifname_valid_full()` accepts, alternative names and numeric
+/// indexes included.
+fn is_interface(name: &str) -> bool {
+    if name.bytes().all(|b| b.is_ascii_digit()) {
+        return parse_unsigned(name, 0x7fff_ffff).is_ok_and(|index| index > 0);
+    }
+    name.len() < 128
+        && !matches!(name, "." | ".." | "all" | "default")
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b':' | b'/' | b'%'))
+}
+
+impl fmt::Display for SocketAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet { address, port } => write!(f, "{address}:{port}"),
+            Self::Inet6 {
+                address,
+                port,
+                interface,
+            } => {
+                match address.segments() {
+                    // As inet_ntop(3) prints it, where Rust prints hexadecimal.
+                    [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
+                        let tail = Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+                        write!(f, "[::{tail}]:{port}")?;
+                    }
+                    _ => write!(f, "[{address}]:{port}")?,
+                }
+                interface.iter().try_for_each(|name| write!(f, "%{name}"))
+            }
+            Self::Unix { path } => f.write_str(path),
+            Self::Abstract { name } => write!(f, "@{name}"),
+            Self::Vsock { cid, port, kind } => {
+                let prefix = VSOCK_PREFIXES
+                    .iter()
+                    .find(|(_, of)| of == kind)
+                    .map_or("vsock:", |(prefix, _)| prefix);
+                match *cid {
+                    Self::VSOCK_CID_ANY => write!(f, "{prefix}:{port}"),
+                    cid => write!(f, "{prefix}{cid}:{port}"),
+                }
+            }
+        }
+    }
+}
+
+impl Serialize for SocketAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;
