@@ -4,3 +4,4 @@
 pub mod family;
 mod number;
 pub mod socket_address;
+pub mod unit;
