@@ -7,6 +7,7 @@
 pub mod boolean;
 pub mod exec;
 pub mod families;
+pub mod file;
 pub mod name;
 pub mod specifier;
 pub mod time_span;
