@@ -12,3 +12,4 @@ pub mod podman;
 pub mod policy;
 pub mod rate_limit;
 pub mod socket_address;
+pub mod unit;
