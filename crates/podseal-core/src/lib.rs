@@ -10,6 +10,7 @@ pub mod notify;
 mod number;
 pub mod podman;
 pub mod policy;
+pub mod probe;
 pub mod rate_limit;
 pub mod socket_address;
 pub mod unit;

@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::command::CommandError;
 use crate::host::{self, User};
-use crate::podman::Podman;
+use crate::podman::{Podman, PodmanError};
 
 /// A living pause process of this user.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ pub enum PauseError {
     #[error("Podman could not make its pause process")]
     Podman {
         /// Why.
-        source: CommandError,
+        source: PodmanError,
     },
     /// Podman ran, and left no pause process behind.
     #[error("Podman keeps no pause process in {}", paths_of(directories))]
@@ -105,6 +104,9 @@ impl PauseError {
                     "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}, with ranges that no other user has"
                 )
             }
+            Self::Podman {
+                source: PodmanError::NotInstalled,
+            } => PodmanError::NotInstalled.hint(),
             Self::Podman { .. } => "run `podman unshare true` by hand to see what it says".into(),
             Self::NotKept { .. } => {
                 "unset PODMAN_NO_PAUSE_PROCESS, and set XDG_RUNTIME_DIR as Podman sees it".into()
@@ -232,14 +234,16 @@ fn is_alive(pidfd: &OwnedFd) -> bool {
 ///
 /// # Errors
 /// It cannot be made; the error tells which part of the host is not ready.
-pub fn ensure(user: &User, podman: &Podman) -> Result<Ensured, PauseError> {
+pub fn ensure(user: &User) -> Result<Ensured, PauseError> {
     if let Some(process) = find(user)? {
         return Ok(Ensured::Alive(process));
     }
     if rustix::thread::no_new_privs().unwrap_or(false) {
         return Err(PauseError::NoNewPrivileges);
     }
+    let podman = Podman::installed().map_err(|source| PauseError::Podman { source })?;
     if let Err(source) = podman.make_pause_process() {
+        let source = source.into();
         return Err(cause(user).unwrap_or(PauseError::Podman { source }));
     }
     match find(user)? {

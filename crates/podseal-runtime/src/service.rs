@@ -242,7 +242,7 @@ fn add_container(
         podman.require_image(&container.image)?;
     }
     if user.is_rootless() {
-        pause::ensure(user, &podman)?;
+        pause::ensure(user)?;
         settings.start_pre = vec![Command::new([own, "pause", "ensure", "--quiet"])];
     }
     let choice = oci_runtime::choose(

@@ -16,16 +16,15 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open};
 use crate::command::{self, CommandError, Start};
 use crate::host::User;
 use crate::pause;
+use crate::signals::{self, Caught};
 use crate::sockets::ServiceSocket;
 
 mod notify_socket;
 mod output;
 mod processes;
-mod signals;
 
 use notify_socket::NotifySocket;
 use output::Output;
-use signals::Caught;
 
 /// A service to supervise.
 #[derive(Debug)]
@@ -204,7 +203,6 @@ impl<'a> Supervisor<'a> {
         let set_up = |what| move |source| SuperviseError::SetUp { what, source };
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| set_up("adopting orphans")(errno.into()))?;
-        let (child_ended, end_wanted) = signals::catch().map_err(set_up("signals"))?;
         let mut supervisor = Self {
             observe,
             machine: Service::new(service.settings),
@@ -215,8 +213,8 @@ impl<'a> Supervisor<'a> {
                 .map_err(set_up("notification socket"))?,
             stdout: Output::to(rustix::stdio::stdout()).map_err(set_up("standard output"))?,
             stderr: Output::to(rustix::stdio::stderr()).map_err(set_up("standard error"))?,
-            child_ended,
-            end_wanted,
+            child_ended: signals::child_ended().map_err(set_up("signals"))?,
+            end_wanted: signals::end_wanted().map_err(set_up("signals"))?,
             ending: false,
             trigger_limit: RateLimit::new(Limit::TRIGGER),
             trigger_limit_hit: false,

@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use podseal_core::listen::Listen;
 use podseal_core::policy::families::FamilySet;
+use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -19,21 +20,21 @@ const STYLES: Styles = Styles::styled()
 /// them, unable to dial out, and proven so.
 #[derive(Debug, Parser)]
 #[command(name = "podseal", version, styles = STYLES, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// When to use colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
+    pub(crate) color: Color,
 
     /// Say what is done in detail, on standard error.
     #[arg(long, short, global = true)]
-    pub verbose: bool,
+    pub(crate) verbose: bool,
 
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     Always,
@@ -41,7 +42,7 @@ pub enum Color {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
     /// Show the whole story on this machine in seconds.
@@ -72,12 +73,14 @@ pub enum Command {
 /// SIGINT, SIGTERM and SIGHUP stop the service, remove what it left, and end
 /// with status 0; a second one kills it.
 #[derive(Debug, Args)]
-#[command(override_usage = "podseal run [OPTIONS] --listen ADDRESS... --image IMAGE [-- PODMAN_OPTION... [-- ARGUMENT...]]\n       \
-                            podseal run [OPTIONS] --listen ADDRESS... -- COMMAND...")]
-pub struct Run {
+#[command(
+    override_usage = "podseal run [OPTIONS] --listen ADDRESS... --image IMAGE [-- PODMAN_OPTION... [-- ARGUMENT...]]\n       \
+                            podseal run [OPTIONS] --listen ADDRESS... -- COMMAND..."
+)]
+pub(crate) struct Run {
     /// Name of the service [default: made of the image or command].
     #[arg(long, short, value_name = "NAME", value_parser = service_name)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 
     /// Address to listen on; may be given more than once.
     ///
@@ -86,99 +89,104 @@ pub struct Run {
     /// for other kinds), vsock:CID:PORT. A bare PORT is every address of this
     /// host.
     #[arg(long, short, value_name = "ADDRESS", required = true)]
-    pub listen: Vec<Listen>,
+    pub(crate) listen: Vec<Listen>,
 
     /// Run a container of this image, which must have been pulled.
     #[arg(long, short, value_name = "IMAGE")]
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
 
     /// Name of the socket for the service (LISTEN_FDNAMES): once for all, or
     /// once for each --listen [default: the service's name].
     #[arg(long, value_name = "NAME", value_parser = socket_name)]
-    pub fdname: Vec<String>,
+    pub(crate) fdname: Vec<String>,
 
     /// How many connections may wait to be accepted [default: as many as the
     /// kernel allows].
     #[arg(long, value_name = "N")]
-    pub backlog: Option<u32>,
+    pub(crate) backlog: Option<u32>,
 
     /// Access mode of UNIX socket files, in octal [default: 0666].
     #[arg(long, value_name = "MODE", value_parser = octal_mode)]
-    pub socket_mode: Option<u32>,
+    pub(crate) socket_mode: Option<u32>,
 
     /// Accept only what comes through this network interface.
     #[arg(long, value_name = "INTERFACE")]
-    pub bind_to_device: Option<String>,
+    pub(crate) bind_to_device: Option<String>,
 
     /// Let other processes of this user listen on the same address.
     #[arg(long)]
-    pub reuse_port: bool,
+    pub(crate) reuse_port: bool,
 
     /// When to start the service.
     #[arg(long, value_name = "WHEN", default_value = "traffic")]
-    pub start: StartWhen,
+    pub(crate) start: StartWhen,
 
     /// When to start it again after it has ended.
     #[arg(long, value_name = "WHEN", default_value = "on-failure")]
-    pub restart: Restart,
+    pub(crate) restart: Restart,
 
     /// The service says itself when it is ready (READY=1, sd_notify(3)).
     #[arg(long)]
-    pub notify: bool,
+    pub(crate) notify: bool,
 
     /// How long it may take to start, for example 90s or "1min 30s", or
     /// infinity.
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = timeout)]
-    pub timeout_start: Timeout,
+    pub(crate) timeout_start: Timeout,
 
     /// How long each step of stopping may take.
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = timeout)]
-    pub timeout_stop: Timeout,
+    pub(crate) timeout_stop: Timeout,
 
     #[command(flatten)]
-    pub seal: Seal,
+    pub(crate) seal: Seal,
 
     /// OCI runtime for the container [default: one that is found to work
     /// here under the seal].
     #[arg(long, value_name = "RUNTIME", requires = "image")]
-    pub runtime: Option<String>,
+    pub(crate) runtime: Option<String>,
 
     /// Whether Podman asks a registry for the image at each start. Under the
     /// seal, "always" fails: it is there to see that.
-    #[arg(long, value_name = "POLICY", default_value = "never", requires = "image")]
-    pub pull: Pull,
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "never",
+        requires = "image"
+    )]
+    pub(crate) pull: Pull,
 
     /// Say nothing but errors.
     #[arg(long, short, conflicts_with = "verbose")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 
     /// With --image: options for `podman run`, then after a second -- arguments
     /// for the container. Without: the command to run.
     #[arg(last = true, value_name = "COMMAND")]
-    pub rest: Vec<String>,
+    pub(crate) rest: Vec<String>,
 }
 
 /// What of the seal can be chosen.
 #[derive(Debug, Args)]
-pub struct Seal {
+pub(crate) struct Seal {
     /// Level of the seal.
     #[arg(long, value_name = "LEVEL", default_value = "families")]
-    pub level: Level,
+    pub(crate) level: Level,
 
     /// Socket families that may still be used, by systemd's names, or none.
     #[arg(long, value_name = "FAMILIES", default_value_t)]
-    pub families: FamilySet,
+    pub(crate) families: FamilySet,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Level {
+pub(crate) enum Level {
     /// Socket families, no new privileges, native system calls only, no
     /// io_uring.
     Families,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StartWhen {
+pub(crate) enum StartWhen {
     /// On the first traffic.
     Traffic,
     /// At once.
@@ -186,7 +194,7 @@ pub enum StartWhen {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Restart {
+pub(crate) enum Restart {
     No,
     OnSuccess,
     OnFailure,
@@ -196,7 +204,7 @@ pub enum Restart {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Pull {
+pub(crate) enum Pull {
     Never,
     Always,
 }
@@ -211,21 +219,21 @@ pub enum Pull {
 /// directory, 203 executing, 226 namespaces, 227 no-new-privileges, 228
 /// seccomp, 232 socket families (systemd.exec(5)).
 #[derive(Debug, Args)]
-pub struct Enter {
+pub(crate) struct Enter {
     #[command(flatten)]
-    pub seal: Seal,
+    pub(crate) seal: Seal,
 
     /// Whether to join Podman's user and mount namespaces.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub join: Join,
+    pub(crate) join: Join,
 
     /// The command, looked up in PATH.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub command: Vec<OsString>,
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Join {
+pub(crate) enum Join {
     /// When COMMAND is podman and the user is not root.
     Auto,
     /// When the user is not root.
@@ -234,7 +242,7 @@ pub enum Join {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Pause {
+pub(crate) enum Pause {
     /// Have Podman make its pause process, unless a living one is there.
     Ensure {
         /// Say nothing but errors.
@@ -245,30 +253,30 @@ pub enum Pause {
 
 /// Try to get an internet socket in every known way.
 #[derive(Debug, Args)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// Turn the first socket handed over outward, to this address.
     #[arg(long, value_name = "ADDRESS", requires = "token")]
-    pub victim: Option<SocketAddr>,
+    pub(crate) victim: Option<SocketAddr>,
 
     /// What to write there.
     #[arg(long, value_name = "TEXT")]
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// Echo whatever arrives on the sockets handed over.
 #[derive(Debug, Args)]
-pub struct Echo {
+pub(crate) struct Echo {
     /// Tell the supervisor when ready (READY=1, sd_notify(3)).
     #[arg(long)]
-    pub sdnotify: bool,
+    pub(crate) sdnotify: bool,
 
     /// Wait so long before serving, to play a slow start.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
-    pub start_sleep: Duration,
+    pub(crate) start_sleep: Duration,
 
     /// Say what happens on standard error.
     #[arg(long)]
-    pub debug: bool,
+    pub(crate) debug: bool,
 }
 
 /// Show the whole story on this machine in seconds.
@@ -277,20 +285,22 @@ pub struct Echo {
 /// server, talks to it, shows that it cannot pull, and tries every way to an
 /// internet socket with and without the seal. Removes all of it again.
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Keep the echo server running at the end, until Ctrl-C.
     #[arg(long)]
-    pub keep: bool,
+    pub(crate) keep: bool,
 }
 
 /// A time limit; none is forever.
-pub type Timeout = Option<Duration>;
+pub(crate) type Timeout = Option<Duration>;
 
 fn service_name(text: &str) -> Result<String, &'static str> {
     if podseal_core::podman::is_valid_name(text) {
         Ok(text.to_owned())
     } else {
-        Err("a name has letters, digits, '_', '.' and '-', begins with a letter or digit, and is not longer than 64")
+        Err(
+            "a name has letters, digits, '_', '.' and '-', begins with a letter or digit, and is not longer than 64",
+        )
     }
 }
 
@@ -311,4 +321,17 @@ fn octal_mode(text: &str) -> Result<u32, &'static str> {
         .ok()
         .filter(|mode| *mode <= 0o777)
         .ok_or("a mode is an octal number up to 777, for example 0660")
+}
+
+fn timeout(text: &str) -> Result<Timeout, TimeSpanError> {
+    Ok(match TimeSpan::parse_seconds(text)? {
+        TimeSpan::Finite(span) => Some(span),
+        TimeSpan::Infinity => None,
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, TimeSpanError> {
+    timeout(text)?.ok_or_else(|| TimeSpanError::OutOfRange {
+        value: text.to_owned(),
+    })
 }

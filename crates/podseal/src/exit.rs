@@ -7,13 +7,13 @@
 use std::process::ExitCode;
 
 /// What was asked for was done.
-pub const SUCCESS: u8 = 0;
+pub(crate) const SUCCESS: u8 = 0;
 /// It was not: an error, a finding, a service that was given up.
-pub const FAILURE: u8 = 1;
+pub(crate) const FAILURE: u8 = 1;
 /// The command line was wrong; nothing was done.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// A status for main().
-pub fn code(status: u8) -> ExitCode {
+pub(crate) fn code(status: u8) -> ExitCode {
     ExitCode::from(status)
 }

@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::exit;
+
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
@@ -14,20 +16,20 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 ///
 /// # Errors
 /// Standard output takes no more, as when its reader has gone.
-pub fn data(text: impl Display) -> io::Result<()> {
+pub(crate) fn data(text: impl Display) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "{text}")?;
     stdout.flush()
 }
 
 /// Writes a line for people.
-pub fn note(text: impl Display) {
+pub(crate) fn note(text: impl Display) {
     // Nobody is left to tell when standard error is gone.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// Writes an error with its causes, and what to do about it.
-pub fn error(error: &dyn Error, hint: Option<&str>) {
+pub(crate) fn error(error: &dyn Error, hint: Option<&str>) {
     let mut text = format!("{ERROR}error{ERROR:#}: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
@@ -37,5 +39,20 @@ pub fn error(error: &dyn Error, hint: Option<&str>) {
     note(text);
     if let Some(hint) = hint {
         note(format_args!("{HINT}hint{HINT:#}: {hint}"));
+    }
+}
+
+/// Writes `value` as one line of JSON; the exit status says whether that
+/// worked.
+pub(crate) fn json(value: &impl serde::Serialize) -> u8 {
+    let result = serde_json::to_string(value)
+        .map_err(io::Error::other)
+        .and_then(data);
+    match result {
+        Ok(()) => exit::SUCCESS,
+        Err(source) => {
+            error(&source, None);
+            exit::FAILURE
+        }
     }
 }

@@ -1,0 +1,58 @@
+//! The verbs: each turns arguments into a request, has it done below, and
+//! turns what came of it into words and an exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Color, Command, Pause};
+use crate::exit;
+
+mod demo;
+mod echo;
+mod enter;
+mod pause;
+mod probe;
+mod run;
+
+/// Reads the command line and carries it out.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no error. That
+            // they cannot be written is nothing to report to anyone.
+            let _ = error.print();
+            return exit::code(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::SUCCESS
+            });
+        }
+    };
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let debug = cli.verbose || matches!(&cli.command, Command::Echo(echo) if echo.debug);
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .with_max_level(if debug {
+            tracing::Level::DEBUG
+        } else {
+            tracing::Level::WARN
+        })
+        .init();
+    exit::code(match cli.command {
+        Command::Run(arguments) => run::run(*arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Enter(arguments) => enter::run(arguments),
+        Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),
+        Command::Probe(arguments) => probe::run(&arguments),
+        Command::Echo(arguments) => echo::run(&arguments),
+    })
+}
