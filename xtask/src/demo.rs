@@ -7,9 +7,9 @@ use crate::requirements::{self, RequirementError};
 
 /// Becomes `podseal demo`; returns only when that cannot be done.
 ///
-/// Not a release build: with link-time optimisation it would take the longer
-/// part of the first demo, and this one shares most of its crates with xtask,
-/// which had to be built anyway.
+/// Not a release build: from nothing both take about as long but for the
+/// link-time optimisation, which costs a release build more than ten seconds
+/// after every change; and `cargo xtask test` uses this build too.
 pub(crate) fn run(demo: &Demo) -> Result<u8, RequirementError> {
     requirements::for_demo(&demo.install)?;
     let command =

@@ -75,10 +75,13 @@ const BESIDE_PATH: &[&str] = &[
 /// Something needed is not there and could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequirementError {
-    #[error("missing Debian packages, and no right to install them; run this as root:\n    {0}")]
-    NotPermitted(Command),
+    #[error(
+        "Debian packages are missing, and neither root nor `sudo -n` is there to install them; \
+         run this as root:\n    {}", .commands.join("\n    ")
+    )]
+    NotPermitted { commands: [String; 2] },
     #[error("`{command}` failed with exit status {status}")]
-    Install { command: Command, status: u8 },
+    Install { command: String, status: u8 },
     #[error("programs missing from PATH: {}; install them and try again", .0.join(", "))]
     NoPrograms(Vec<String>),
     #[error(transparent)]
@@ -124,19 +127,24 @@ fn provide<'a>(
     }
 
     let sudo = !is_root();
-    let installation = install_command(sudo, &missing);
     if sudo && !Command::new("sudo", ["-n", "true"]).works() {
-        let as_root = install_command(false, &missing);
-        return Err(RequirementError::NotPermitted(as_root));
+        let commands = installation(false, &missing).map(|command| command.to_string());
+        return Err(RequirementError::NotPermitted { commands });
     }
-    for command in [apt_get(sudo, ["update"]), installation] {
-        output::heading(&command);
-        match command.run()? {
-            0 => {}
-            status => return Err(RequirementError::Install { command, status }),
-        }
+    let [update, install] = installation(sudo, &missing);
+    output::heading(&update);
+    if update.run()? != 0 {
+        // One broken third-party repository is enough for this.
+        output::note("going on with the package lists that are there");
     }
-    Ok(())
+    output::heading(&install);
+    match install.run()? {
+        0 => Ok(()),
+        status => Err(RequirementError::Install {
+            command: install.to_string(),
+            status,
+        }),
+    }
 }
 
 /// The packages that `listing`, lines of "NAME STATUS", does not show as
@@ -172,22 +180,24 @@ fn is_on(path: &OsStr, program: &str) -> bool {
         })
 }
 
-fn install_command(sudo: bool, packages: &[&str]) -> Command {
-    apt_get(sudo, ["install", "--yes", "--no-install-recommends"]).with(packages)
-}
-
-/// apt-get that asks no questions and waits for another one (a new machine
-/// often upgrades itself) instead of failing.
-fn apt_get<const N: usize>(sudo: bool, arguments: [&str; N]) -> Command {
-    let command = if sudo {
+/// The commands that fetch the package lists and install `packages`.
+fn installation(sudo: bool, packages: &[&str]) -> [Command; 2] {
+    let apt_get = if sudo {
         Command::new("sudo", ["-n", "env"])
     } else {
         Command::new("env", [""; 0])
     };
-    command
+    // apt-get asks no questions, and waits for another one (a new machine often
+    // upgrades itself) instead of failing.
+    let apt_get = apt_get
         .with(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-        .with(["-o", "DPkg::Lock::Timeout=300"])
-        .with(arguments)
+        .with(["-o", "DPkg::Lock::Timeout=300"]);
+    [
+        apt_get.clone().with(["update"]),
+        apt_get
+            .with(["install", "--yes", "--no-install-recommends"])
+            .with(packages),
+    ]
 }
 
 /// Whether this process runs as root: its own directory in /proc belongs to its
@@ -242,16 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn the_command_to_install_can_be_typed() {
-        assert_eq!(
-            install_command(true, &["podman", "runc"]).to_string(),
-            "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
-             install --yes --no-install-recommends podman runc"
-        );
-        assert_eq!(
-            install_command(false, &["podman"]).to_string(),
-            "env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
-             install --yes --no-install-recommends podman"
-        );
+    fn the_installation_can_be_typed() {
+        let apt_get = "env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300";
+        for (sudo, before) in [(false, ""), (true, "sudo -n ")] {
+            assert_eq!(
+                installation(sudo, &["podman", "runc"]).map(|command| command.to_string()),
+                [
+                    format!("{before}{apt_get} update"),
+                    format!("{before}{apt_get} install --yes --no-install-recommends podman runc"),
+                ]
+            );
+        }
     }
 }
