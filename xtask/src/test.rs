@@ -1,0 +1,37 @@
+//! `cargo xtask test`.
+
+use std::env;
+
+use crate::arguments::Test;
+use crate::command::Command;
+use crate::deny::deny_steps;
+use crate::requirements::{self, RequirementError};
+use crate::steps::{self, Step};
+
+/// Runs all checks, the tests last: their summary is the end of the output.
+pub(crate) fn run(test: &Test) -> Result<u8, RequirementError> {
+    requirements::for_tests(&test.install)?;
+
+    let mut tests = Command::new("cargo", ["test", "--workspace"]).with(&test.filter);
+    if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+        tests = tests.environment("PODSEAL_TEST_REQUIRE", "all");
+    }
+
+    let mut steps = vec![
+        Step {
+            name: "formatting",
+            command: Command::new("cargo", ["fmt", "--check"]),
+        },
+        Step {
+            name: "lints",
+            command: Command::new("cargo", ["clippy", "--workspace", "--all-targets"])
+                .with(["--", "-D", "warnings"]),
+        },
+    ];
+    steps.extend(deny_steps(false));
+    steps.push(Step {
+        name: "tests",
+        command: tests,
+    });
+    Ok(steps::run(&steps)?)
+}
