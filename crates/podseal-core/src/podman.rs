@@ -117,6 +117,17 @@ pub struct HardLimits {
     pub processes: HardLimit,
 }
 
+impl HardLimits {
+    /// The options of podman-run(1) that set them.
+    #[must_use]
+    pub fn options(&self) -> [String; 2] {
+        [("nofile", self.open_files), ("nproc", self.processes)].map(|(name, limit)| {
+            let limit = limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
+            format!("--ulimit={name}={limit}:{limit}")
+        })
+    }
+}
+
 /// A container that is a service.
 #[derive(Debug, Clone)]
 pub struct Container<'a> {
@@ -179,10 +190,7 @@ impl Container<'_> {
         if self.version >= Version::PASSTHROUGH {
             command.push("--log-driver=passthrough".into());
         }
-        if let Some(limits) = self.limits {
-            command.push(ulimit("nofile", limits.open_files));
-            command.push(ulimit("nproc", limits.processes));
-        }
+        command.extend(self.limits.iter().flat_map(HardLimits::options));
         command.extend(self.options.iter().cloned());
         command.push(self.image.to_owned());
         command.extend(self.arguments.iter().cloned());
@@ -205,11 +213,6 @@ impl Container<'_> {
             .map(str::to_owned)
             .into()
     }
-}
-
-fn ulimit(name: &str, limit: HardLimit) -> String {
-    let limit = limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
-    format!("--ulimit={name}={limit}:{limit}")
 }
 
 /// Whether `name` can be the name of a service and of a container.

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod demo;
 pub mod host;
 pub mod instance;
 pub mod oci_runtime;

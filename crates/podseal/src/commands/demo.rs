@@ -1,7 +1,208 @@
 //! `podseal demo`
 
-use crate::cli::Demo;
+use std::fmt::Write as _;
+use std::io;
 
-pub(super) fn run(_: &Demo) -> u8 {
-    0
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Cell, CellAlignment, Table};
+use podseal_core::policy::level::Level;
+use podseal_core::probe::{Outcome, Verdict};
+use podseal_runtime::command::CommandLine;
+use podseal_runtime::demo::{Demo as Story, DemoError, Finding, IMAGE, Row};
+
+use crate::cli::Demo;
+use crate::{exit, output};
+
+const STEP: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Why the demo ended early.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Story(#[from] DemoError),
+    #[error("cannot write to standard output")]
+    Output(#[from] io::Error),
+}
+
+pub(super) fn run(arguments: &Demo) -> u8 {
+    match tell(arguments) {
+        Ok(true) => exit::SUCCESS,
+        Ok(false) => exit::FAILURE,
+        Err(error) => {
+            let hint = match &error {
+                Error::Story(error) => error.hint(),
+                Error::Output(_) => None,
+            };
+            output::error(&error, hint.as_deref());
+            exit::FAILURE
+        }
+    }
+}
+
+/// Tells the story; true when everything went as promised.
+fn tell(arguments: &Demo) -> Result<bool, Error> {
+    step(
+        1,
+        "make an image of podseal's own executable, without a registry",
+    )?;
+    let story = Story::prepare()?;
+    for failure in &story.oci_runtime.failures {
+        let path = failure.path.display();
+        output::data(format_args!(
+            "   {path} does not work here: {}",
+            failure.message
+        ))?;
+    }
+    let runtime = story.oci_runtime.path.display();
+    output::data(format_args!("   {IMAGE}, run by {runtime}"))?;
+
+    step(
+        2,
+        "run it sealed, and talk to it through the socket it is handed",
+    )?;
+    let port = Story::free_port()?;
+    command(&story, port, "never")?;
+    let mut service = story.start(port)?;
+    let answer = service.say(port, "hello")?;
+    let took = answer.after.as_millis();
+    output::data(format_args!(
+        "   said: hello, heard: {} ({took} ms, container start included)",
+        answer.text
+    ))?;
+    let stopped = service.stop()?;
+    let echoed = answer.text == "hello" && stopped == podseal_core::lifecycle::Exit::Code(0);
+
+    step(
+        3,
+        "let the same container ask a registry for its image: the seal forbids it",
+    )?;
+    let port = Story::free_port()?;
+    command(&story, port, "always")?;
+    let said = story.pull_always(port)?;
+    let refused = explanation(&said)?;
+
+    step(
+        4,
+        "try every way to an internet socket, without the seal and under it",
+    )?;
+    let rows = story.probe()?;
+    output::data(table(&rows))?;
+    output::data("")?;
+    output::data(legend())?;
+
+    if arguments.keep {
+        step(5, "keep it running until Ctrl-C")?;
+        let port = Story::free_port()?;
+        command(&story, port, "never")?;
+        let service = story.start(port)?;
+        output::data(format_args!(
+            "   talk to it, for example: echo hello | nc 127.0.0.1 {port}"
+        ))?;
+        story.wait_for_signal()?;
+        drop(service);
+    }
+    Ok(echoed && refused && rows.iter().all(Row::is_as_promised))
+}
+
+fn step(number: u32, title: &str) -> io::Result<()> {
+    output::data(format_args!("{STEP}{number}. {title}{STEP:#}"))
+}
+
+fn command(story: &Story, port: u16, pull: &str) -> io::Result<()> {
+    let line = CommandLine::new(&story.run_command(port, pull));
+    output::data(format_args!("   $ {line}"))
+}
+
+/// Shows why the service could not start, and that it gave up; true when the
+/// reason is the expected one.
+fn explanation(said: &str) -> io::Result<bool> {
+    let mut reasons: Vec<&str> = Vec::new();
+    for line in said.lines().filter(|line| {
+        ["why: ", "as seen in: ", "fix: ", "no longer listening"]
+            .iter()
+            .any(|word| line.contains(word))
+    }) {
+        if !reasons.contains(&line) {
+            reasons.push(line);
+        }
+    }
+    for line in &reasons {
+        output::data(format_args!("   {line}"))?;
+    }
+    Ok(reasons
+        .iter()
+        .any(|line| line.contains("address family not supported by protocol")))
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header([
+        "a way to an internet socket",
+        "on the host:\nunsealed",
+        "\nsealed",
+        "in the container:\nunsealed",
+        "\nsealed",
+    ]);
+    for row in rows {
+        let mut cells = vec![Cell::new(row.probe.title)];
+        for finding in [&row.host, &row.container] {
+            cells.push(Cell::new(outcome(&finding.unsealed)));
+            cells.push(Cell::new(sealed(finding)).set_alignment(CellAlignment::Left));
+        }
+        table.add_row(cells);
+    }
+    table
+}
+
+fn sealed(finding: &Finding) -> String {
+    let text = outcome(&finding.sealed);
+    match finding.verdict() {
+        Verdict::Closed => format!("{GOOD}closed{GOOD:#} {text}"),
+        Verdict::Open => format!("{BAD}OPEN{BAD:#}"),
+        Verdict::Inconclusive => format!("n/a {text}"),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Succeeded => "open".into(),
+        Outcome::Refused { errno } => errno_name(*errno),
+        Outcome::Killed { signal: 31 } => "SIGSYS".into(),
+        Outcome::Killed { signal } => format!("signal {signal}"),
+        Outcome::NotTried { reason } => reason.clone(),
+    }
+}
+
+fn errno_name(errno: i32) -> String {
+    const NAMES: &[(i32, &str)] = &[
+        (1, "EPERM"),
+        (13, "EACCES"),
+        (22, "EINVAL"),
+        (38, "ENOSYS"),
+        (93, "EPROTONOSUPPORT"),
+        (94, "ESOCKTNOSUPPORT"),
+        (97, "EAFNOSUPPORT"),
+        (101, "ENETUNREACH"),
+        (111, "ECONNREFUSED"),
+    ];
+    NAMES
+        .iter()
+        .find(|(number, _)| *number == errno)
+        .map_or_else(|| format!("errno {errno}"), |(_, name)| (*name).to_owned())
+}
+
+fn legend() -> String {
+    let level = Level::Families;
+    let mut text = String::from(
+        "closed: works without the seal, fails under it.  OPEN: works under the seal.\n\
+         n/a: fails without the seal as well, so it shows nothing.\n",
+    );
+    let _ = write!(text, "\nWhat level {level} leaves open:");
+    for risk in level.residual_risks() {
+        let _ = write!(text, "\n- {risk}");
+    }
+    text
 }

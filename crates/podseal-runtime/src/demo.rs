@@ -1,0 +1,606 @@
+//! The whole story on this machine: an image, a sealed service, a pull that
+//! fails, and every probe with and without the seal.
+//!
+//! Everything runs as a user would run it, through podseal's own command line,
+//! and is removed when [`Demo`] is dropped.
+
+use std::fs::{self, File};
+use std::io::{self, PipeReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use podseal_core::lifecycle::Exit;
+use podseal_core::podman::HardLimits;
+use podseal_core::policy::families::FamilySet;
+use podseal_core::probe::{Attempt, Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use crate::command::{self, CommandError, LIMIT, Start};
+use crate::host::{self, User};
+use crate::instance::{Instance, InstanceError};
+use crate::oci_runtime::{self, Choice, RuntimeError};
+use crate::pause::{self, PauseError};
+use crate::podman::{Podman, PodmanError};
+use crate::signals;
+
+/// The image that the demo makes.
+pub const IMAGE: &str = "localhost/podseal-demo";
+/// The name of the service it runs.
+const SERVICE: &str = "podseal-demo";
+/// The name of the containers in which it probes.
+const PROBE_CONTAINER: &str = "podseal-demo-probe";
+
+/// Why the demo could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The demo runs already, or its directory cannot be made.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// Podman is not usable.
+    #[error(transparent)]
+    Podman(#[from] PodmanError),
+    /// There is no pause process.
+    #[error(transparent)]
+    Pause(#[from] PauseError),
+    /// There is no OCI runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A command did not do its work.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Something else failed.
+    #[error("cannot {what}")]
+    Io {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The service ended before it answered.
+    #[error("the service ended before it answered: {exit}")]
+    ServiceEnded {
+        /// How.
+        exit: Exit,
+    },
+    /// The service did not end, or not answer, in time.
+    #[error("the service did not {what} within {} seconds", LIMIT.as_secs())]
+    Slow {
+        /// What it should have done.
+        what: &'static str,
+    },
+    /// A probe printed something else than its report.
+    #[error("a probe did not print its report")]
+    Report {
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A signal asked to end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl DemoError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Instance(error) => Some(error.hint()),
+            Self::Podman(error) => Some(error.hint()),
+            Self::Pause(error) => Some(error.hint()),
+            Self::Runtime(error) => Some(error.hint()),
+            _ => None,
+        }
+    }
+}
+
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> DemoError {
+    move |source| DemoError::Io { what, source }
+}
+
+/// A demo in progress.
+#[derive(Debug)]
+pub struct Demo {
+    /// The OCI runtime that is used.
+    pub oci_runtime: Choice,
+    podman: Podman,
+    families: FamilySet,
+    limits: Option<HardLimits>,
+    own: String,
+    end_wanted: UnixStream,
+    instance: Instance,
+}
+
+/// What the service said, and how to reach it.
+#[derive(Debug)]
+pub struct Answer {
+    /// What came back.
+    pub text: String,
+    /// From the first byte of the connection to the answer, start included.
+    pub after: Duration,
+}
+
+/// What came of one probe at one place.
+#[derive(Debug)]
+pub struct Finding {
+    /// Without the seal.
+    pub unsealed: Outcome,
+    /// Under it.
+    pub sealed: Outcome,
+}
+
+impl Finding {
+    /// What both say together.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        verdict(&self.unsealed, &self.sealed)
+    }
+}
+
+/// One row of the proof.
+#[derive(Debug)]
+pub struct Row {
+    /// What was tried.
+    pub probe: &'static Probe,
+    /// Where Podman, conmon and the OCI runtime run.
+    pub host: Finding,
+    /// Inside the container.
+    pub container: Finding,
+}
+
+impl Row {
+    /// Whether the seal kept what its level promises. Where a way is shut
+    /// without the seal as well, there is nothing to keep.
+    #[must_use]
+    pub fn is_as_promised(&self) -> bool {
+        !self.probe.closed_by_families
+            || [&self.host, &self.container]
+                .iter()
+                .all(|finding| finding.verdict() != Verdict::Open)
+    }
+}
+
+impl Demo {
+    /// Looks at this host and makes the image.
+    ///
+    /// # Errors
+    /// The host is not ready for a sealed container; see the error's hint.
+    pub fn prepare() -> Result<Self, DemoError> {
+        let end_wanted = signals::any_end_wanted().map_err(failed("catch signals"))?;
+        let user = User::current();
+        let own = host::own_executable().map_err(failed("find podseal's own file"))?;
+        let podman = Podman::installed()?;
+        let info = podman.info()?;
+        if user.is_rootless() {
+            pause::ensure(&user)?;
+        }
+        let instance = Instance::acquire(&user, "podseal-demo-setup")?;
+        let families = FamilySet::default();
+        let oci_runtime =
+            oci_runtime::choose(None, &info.oci_runtime, &families, &user, &instance)?;
+        let demo = Self {
+            oci_runtime,
+            podman,
+            families,
+            limits: host::limits_without_sys_resource(&user).map_err(failed("read /proc"))?,
+            own: own.to_string_lossy().into_owned(),
+            end_wanted,
+            instance,
+        };
+        demo.make_image(&own)?;
+        Ok(demo)
+    }
+
+    fn make_image(&self, own: &Path) -> Result<(), DemoError> {
+        let archive = self.instance.directory().join("image.tar");
+        write_archive(own, &archive).map_err(failed("write the image's archive"))?;
+        let path = archive.to_string_lossy();
+        self.podman.output(&[
+            "import",
+            "--change=ENTRYPOINT [\"/podseal\"]",
+            "--change=CMD [\"echo\"]",
+            &path,
+            IMAGE,
+        ])?;
+        fs::remove_file(&archive).map_err(failed("remove the image's archive"))
+    }
+
+    /// The command that runs the demo's service on `port`.
+    #[must_use]
+    pub fn run_command(&self, port: u16, pull: &str) -> Vec<String> {
+        [
+            &self.own,
+            "run",
+            &format!("--name={SERVICE}"),
+            &format!("--listen=127.0.0.1:{port}"),
+            &format!("--runtime={}", self.oci_runtime.path.display()),
+            &format!("--pull={pull}"),
+            &format!("--image={IMAGE}"),
+        ]
+        .map(str::to_owned)
+        .into()
+    }
+
+    /// A port of the loopback interface that nobody listens on at present.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn free_port() -> Result<u16, DemoError> {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .map(|address| address.port())
+            .map_err(failed("find a free port"))
+    }
+
+    /// Starts the service; what it says goes to standard error.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(&self, port: u16) -> Result<Running<'_>, DemoError> {
+        let command = self.run_command(port, "never");
+        self.start_with(&command, rustix::stdio::stderr())
+    }
+
+    fn start_with(
+        &self,
+        command: &[String],
+        stderr: BorrowedFd<'_>,
+    ) -> Result<Running<'_>, DemoError> {
+        let pid = command::start(&Start {
+            command,
+            environment: &[],
+            stdout: stderr,
+            stderr,
+            sockets: &[],
+        })?;
+        Ok(Running {
+            demo: self,
+            pid: Some(pid),
+        })
+    }
+
+    /// Runs the service with `--pull=always`, sends it traffic, and returns
+    /// what it said until it gave up.
+    ///
+    /// # Errors
+    /// It did not give up.
+    pub fn pull_always(&self, port: u16) -> Result<String, DemoError> {
+        let (mut said, write) = io::pipe().map_err(failed("make a pipe"))?;
+        let mut running = self.start_with(&self.run_command(port, "always"), write.as_fd())?;
+        drop(write);
+        // It stays open, so that there is traffic until the service gives up.
+        let _connection = running.connect(port)?;
+        running.wait("give up")?;
+        read_to_string(&mut said).map_err(failed("read what the service said"))
+    }
+
+    /// Makes every probe at both places, without the seal and under it.
+    ///
+    /// # Errors
+    /// A probe could not be run.
+    pub fn probe(&self) -> Result<Vec<Row>, DemoError> {
+        let host = [false, true].map(|sealed| self.probe_once(sealed, None));
+        let container = [false, true].map(|sealed| {
+            let command: Vec<String> = [
+                self.podman.word(),
+                format!("--runtime={}", self.oci_runtime.path.display()),
+                "run".into(),
+                format!("--name={PROBE_CONTAINER}"),
+                "--replace".into(),
+                "--rm".into(),
+                "--network=none".into(),
+                "--pull=never".into(),
+            ]
+            .into_iter()
+            .chain(self.limits.iter().flat_map(HardLimits::options))
+            .chain([IMAGE.to_owned()])
+            .collect();
+            self.probe_once(sealed, Some(command))
+        });
+        let [host_unsealed, host_sealed] = host;
+        let [container_unsealed, container_sealed] = container;
+        let reports = [
+            host_unsealed?,
+            host_sealed?,
+            container_unsealed?,
+            container_sealed?,
+        ];
+        let rows = PROBES.iter().map(|probe| {
+            let [
+                host_unsealed,
+                host_sealed,
+                container_unsealed,
+                container_sealed,
+            ] = reports.each_ref().map(|report| outcome(report, probe));
+            Row {
+                probe,
+                host: Finding {
+                    unsealed: host_unsealed,
+                    sealed: host_sealed,
+                },
+                container: Finding {
+                    unsealed: container_unsealed,
+                    sealed: container_sealed,
+                },
+            }
+        });
+        Ok(rows.collect())
+    }
+
+    /// One run of the probe program: on the host, or as the container that
+    /// `container` starts. It is handed a socket to sacrifice, and a victim of
+    /// its own says whether that reached it.
+    fn probe_once(
+        &self,
+        sealed: bool,
+        container: Option<Vec<String>>,
+    ) -> Result<ProbeReport, DemoError> {
+        self.check_interrupted()?;
+        let listen = || {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed("open a socket to probe"))
+        };
+        let (handed, victim) = (listen()?, listen()?);
+        let address = victim.local_addr().map_err(failed("look at a socket"))?;
+        let token = format!("podseal-{}-{}", std::process::id(), address.port());
+
+        let mut command = Vec::new();
+        if sealed {
+            command.extend([
+                self.own.clone(),
+                "enter".into(),
+                format!("--families={}", self.families),
+                "--".into(),
+            ]);
+        }
+        command.extend(container.unwrap_or_else(|| vec![self.own.clone()]));
+        command.extend([
+            "probe".into(),
+            format!("--victim={address}"),
+            format!("--token={token}"),
+        ]);
+        let output = command::run_with_sockets(&command, &[handed.as_fd()], LIMIT)?.success()?;
+        let mut report: ProbeReport =
+            serde_json::from_str(&output).map_err(|source| DemoError::Report { source })?;
+        let reached = was_reached(&victim, &token).map_err(failed("ask the victim"))?;
+        for result in &mut report.results {
+            let turned = PROBES
+                .iter()
+                .any(|probe| probe.id == result.id && probe.attempt == Attempt::TurnOutward);
+            if turned {
+                believe_victim(&mut result.outcome, reached);
+            }
+        }
+        Ok(report)
+    }
+
+    /// Waits until a signal asks to end.
+    ///
+    /// # Errors
+    /// Waiting failed.
+    pub fn wait_for_signal(&self) -> Result<(), DemoError> {
+        loop {
+            match poll(&mut [PollFd::new(&self.end_wanted, PollFlags::IN)], None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(failed("wait for a signal")(errno.into())),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits `time`, or less when a signal asks to end.
+    fn pause(&self, time: Duration) -> Result<(), DemoError> {
+        let timeout = Timespec::try_from(time).unwrap_or_default();
+        let mut fds = [PollFd::new(&self.end_wanted, PollFlags::IN)];
+        // An interrupted wait is only shorter.
+        let _ = poll(&mut fds, Some(&timeout));
+        self.check_interrupted()
+    }
+
+    fn check_interrupted(&self) -> Result<(), DemoError> {
+        let mut fds = [PollFd::new(&self.end_wanted, PollFlags::IN)];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(1..) => Err(DemoError::Interrupted),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        for arguments in [
+            &["rm", "--force", "--ignore", PROBE_CONTAINER][..],
+            &["image", "rm", "--force", IMAGE],
+        ] {
+            if let Err(error) = self.podman.output(arguments) {
+                tracing::debug!(%error, "nothing to remove");
+            }
+        }
+    }
+}
+
+/// The service of a demo; ended when dropped.
+#[derive(Debug)]
+pub struct Running<'a> {
+    demo: &'a Demo,
+    pid: Option<Pid>,
+}
+
+impl Running<'_> {
+    /// Connects to the service, says `text` and returns the answer.
+    ///
+    /// # Errors
+    /// It did not answer.
+    pub fn say(&mut self, port: u16, text: &str) -> Result<Answer, DemoError> {
+        let mut connection = self.connect(port)?;
+        let begun = Instant::now();
+        connection
+            .set_read_timeout(Some(LIMIT))
+            .and_then(|()| connection.write_all(text.as_bytes()))
+            .map_err(failed("talk to the service"))?;
+        let mut answer = vec![0; text.len()];
+        connection
+            .read_exact(&mut answer)
+            .map_err(failed("hear from the service"))?;
+        Ok(Answer {
+            text: String::from_utf8_lossy(&answer).into_owned(),
+            after: begun.elapsed(),
+        })
+    }
+
+    fn connect(&mut self, port: u16) -> Result<TcpStream, DemoError> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let deadline = Instant::now() + LIMIT;
+        while Instant::now() < deadline {
+            match TcpStream::connect(address) {
+                Ok(connection) => return Ok(connection),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(failed("connect to the service")(error)),
+            }
+            if let Some(exit) = self.ended()? {
+                return Err(DemoError::ServiceEnded { exit });
+            }
+            self.demo.pause(Duration::from_millis(20))?;
+        }
+        Err(DemoError::Slow { what: "listen" })
+    }
+
+    /// Asks the service to end and waits for that.
+    ///
+    /// # Errors
+    /// It did not end.
+    pub fn stop(mut self) -> Result<Exit, DemoError> {
+        self.terminate();
+        self.wait("end")
+    }
+
+    fn terminate(&self) {
+        if let Some(pid) = self.pid {
+            // It is our child and not waited for, so it is no other process.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+
+    fn wait(&mut self, what: &'static str) -> Result<Exit, DemoError> {
+        let deadline = Instant::now() + LIMIT;
+        while Instant::now() < deadline {
+            if let Some(exit) = self.ended()? {
+                return Ok(exit);
+            }
+            self.demo.pause(Duration::from_millis(20))?;
+        }
+        Err(DemoError::Slow { what })
+    }
+
+    fn ended(&mut self) -> Result<Option<Exit>, DemoError> {
+        let status = waitpid(self.pid, WaitOptions::NOHANG)
+            .map_err(|errno| failed("wait for the service")(errno.into()))?;
+        Ok(status.map(|(_, status)| {
+            self.pid = None;
+            command::exit_of(status)
+        }))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.terminate();
+        if let Some(pid) = self.pid.take() {
+            // The supervisor bounds its own end.
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+}
+
+fn write_archive(own: &Path, archive: &PathBuf) -> io::Result<()> {
+    let mut executable = File::open(own)?;
+    let mut header = tar::Header::new_ustar();
+    header.set_size(executable.metadata()?.len());
+    header.set_mode(0o755);
+    let mut builder = tar::Builder::new(File::create(archive)?);
+    builder.append_data(&mut header, "podseal", &mut executable)?;
+    builder.into_inner()?.sync_all()?;
+    fs::set_permissions(archive, fs::Permissions::from_mode(0o600))
+}
+
+fn read_to_string(pipe: &mut PipeReader) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn outcome(report: &ProbeReport, probe: &Probe) -> Outcome {
+    report
+        .outcome(probe.id)
+        .cloned()
+        .unwrap_or_else(|| Outcome::NotTried {
+            reason: "no result".into(),
+        })
+}
+
+/// Whether somebody came to `victim` and said `token`.
+fn was_reached(victim: &TcpListener, token: &str) -> io::Result<bool> {
+    victim.set_nonblocking(true)?;
+    loop {
+        match victim.accept() {
+            Ok((mut connection, _)) => {
+                connection.set_nonblocking(false)?;
+                connection.set_read_timeout(Some(Duration::from_secs(5)))?;
+                let mut said = vec![0; token.len()];
+                if connection.read_exact(&mut said).is_ok() && said == token.as_bytes() {
+                    return Ok(true);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What the victim saw counts, whatever the attempt says of itself.
+fn believe_victim(outcome: &mut Outcome, reached: bool) {
+    if reached {
+        *outcome = Outcome::Succeeded;
+    } else if *outcome == Outcome::Succeeded {
+        *outcome = Outcome::NotTried {
+            reason: "the victim was not reached".into(),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_victim_is_believed() {
+        let refused = Outcome::Refused { errno: 115 };
+        for (said, reached, expected) in [
+            (refused.clone(), true, Outcome::Succeeded),
+            (Outcome::Succeeded, true, Outcome::Succeeded),
+            (refused.clone(), false, refused),
+        ] {
+            let mut outcome = said;
+            believe_victim(&mut outcome, reached);
+            assert_eq!(outcome, expected);
+        }
+        let mut outcome = Outcome::Succeeded;
+        believe_victim(&mut outcome, false);
+        assert!(matches!(outcome, Outcome::NotTried { .. }));
+    }
+
+    #[test]
+    fn a_victim_knows_its_own_token_only() {
+        for (said, expected) in [("token", true), ("other", false)] {
+            let victim = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let mut caller = TcpStream::connect(victim.local_addr().unwrap()).unwrap();
+            caller.write_all(said.as_bytes()).unwrap();
+            assert_eq!(was_reached(&victim, "token").unwrap(), expected);
+        }
+        let lonely = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert!(!was_reached(&lonely, "token").unwrap());
+    }
+}
