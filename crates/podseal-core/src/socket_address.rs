@@ -196,14 +196,15 @@ impl SocketAddress {
         }
     }
 
-    /// Whether a socket of this kind can have this address:
-    /// only AF_UNIX and AF_VSOCK have `SOCK_SEQPACKET`.
+    /// Whether systemd makes a socket of this kind for this address:
+    /// `SOCK_SEQPACKET` is for AF_UNIX only.
     #[must_use]
     pub fn supports(&self, wanted: SocketKind) -> bool {
         match self {
-            Self::Inet { .. } | Self::Inet6 { .. } => wanted != SocketKind::SequentialPacket,
             Self::Unix { .. } | Self::Abstract { .. } => true,
+            _ if wanted == SocketKind::SequentialPacket => false,
             Self::Vsock { kind, .. } => kind.is_none_or(|kind| kind == wanted),
+            Self::Inet { .. } | Self::Inet6 { .. } => true,
         }
     }
 }

@@ -1,0 +1,479 @@
+//! A service: typed settings, defaults and systemd's own checks.
+//!
+//! Follows `systemd.service(5)`, `systemd.exec(5)`, `systemd.kill(5)` and
+//! systemd's `service_verify()`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::dependencies::{self, Dependencies};
+use super::merge::{EXEC_KEYS, Merged};
+use super::reader::{Origins, Reader};
+use super::values::words;
+use super::{Diagnostic, Located, Scope, Signal, VERSION};
+use crate::unit::exec::{ExecCommand, parse_exec};
+use crate::unit::families::{AddressFamilies, AddressFamiliesReader};
+use crate::unit::name::{UnitName, UnitType};
+use crate::unit::specifier::Specifiers;
+use crate::unit::syscalls::{SyscallFilter, SyscallFilterReader, is_architecture};
+use crate::unit::time_span::TimeSpan;
+use crate::unit::words::Flags;
+
+words! {
+    /// `Type=`.
+    ServiceType {
+        /// Started once forked.
+        Simple = "simple",
+        /// Started once executed.
+        Exec = "exec",
+        /// Started once the parent exits.
+        Forking = "forking",
+        /// Started once ended.
+        Oneshot = "oneshot",
+        /// Started once its bus name is taken.
+        Dbus = "dbus",
+        /// Started once it says so.
+        Notify = "notify",
+        /// As `notify`, and reloads on a signal (systemd ≥ 253).
+        NotifyReload = "notify-reload",
+        /// As `simple`, once no jobs wait.
+        Idle = "idle",
+    }
+}
+
+words! {
+    /// `Restart=`: after which ends the service is started again.
+    #[expect(missing_docs, reason = "the words are the manual's")]
+    Restart {
+        No = "no",
+        OnSuccess = "on-success",
+        OnFailure = "on-failure",
+        OnAbnormal = "on-abnormal",
+        OnWatchdog = "on-watchdog",
+        OnAbort = "on-abort",
+        Always = "always",
+    }
+}
+
+words! {
+    /// `KillMode=`: which processes are stopped.
+    KillMode {
+        /// All of the unit's.
+        ControlGroup = "control-group",
+        /// The main process.
+        Process = "process",
+        /// The main process asked, the rest killed.
+        Mixed = "mixed",
+        /// None.
+        None = "none",
+    }
+}
+
+words! {
+    /// `NotifyAccess=`: whose notifications count.
+    NotifyAccess {
+        /// Nobody's.
+        None = "none",
+        /// The main process's.
+        Main = "main",
+        /// The main and control processes'.
+        Exec = "exec",
+        /// Every process's of the unit.
+        All = "all",
+    }
+}
+
+/// The effective view of a service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Service {
+    version: u32,
+    kind: UnitType,
+    /// Its name.
+    pub unit: UnitName,
+    /// Which manager reads it.
+    pub scope: Scope,
+    /// The path of its file.
+    pub fragment: Option<String>,
+    /// The paths of its drop-ins, in the order in which they count.
+    pub dropins: Vec<String>,
+    /// Whether systemd loads it; `diagnostics` says why not.
+    pub loads: bool,
+    /// `Type=`.
+    pub service_type: ServiceType,
+    /// The commands by key, such as `ExecStart`.
+    pub commands: BTreeMap<&'static str, Vec<Located<ExecCommand>>>,
+    /// `RestrictAddressFamilies=`.
+    pub families: AddressFamilies,
+    /// Whether `no_new_privs` is set, by `NoNewPrivileges=` or implied.
+    pub no_new_privileges: bool,
+    /// The settings that imply it.
+    pub no_new_privileges_implied_by: Vec<&'static str>,
+    /// `SystemCallArchitectures=`: all, where empty.
+    pub syscall_architectures: Vec<String>,
+    /// `SystemCallFilter=`.
+    pub syscall_filter: SyscallFilter,
+    /// `User=`.
+    pub user: Option<String>,
+    /// `Restart=`.
+    pub restart: Restart,
+    /// `RestartSec=`.
+    pub restart_sec: TimeSpan,
+    /// `TimeoutStartSec=`.
+    pub timeout_start_sec: TimeSpan,
+    /// `TimeoutStopSec=`.
+    pub timeout_stop_sec: TimeSpan,
+    /// `StartLimitIntervalSec=`.
+    pub start_limit_interval_sec: TimeSpan,
+    /// `StartLimitBurst=`.
+    pub start_limit_burst: u32,
+    /// `RemainAfterExit=`.
+    pub remain_after_exit: bool,
+    /// `KillMode=`.
+    pub kill_mode: KillMode,
+    /// `KillSignal=`.
+    pub kill_signal: Signal,
+    /// `NotifyAccess=`.
+    pub notify_access: NotifyAccess,
+    /// `Sockets=`: further sockets that it is handed.
+    pub sockets: Vec<UnitName>,
+    /// `FileDescriptorStoreMax=`.
+    pub file_descriptor_store_max: u32,
+    /// `Environment=`, the last value of each name.
+    pub environment: BTreeMap<String, String>,
+    /// `EnvironmentFile=`, with `-` before those that may be missing.
+    pub environment_files: Vec<String>,
+    /// Dependencies.
+    pub dependencies: Dependencies,
+    /// Where the values stand.
+    pub origins: Origins,
+    /// What systemd ignores or refuses.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Settings that are seccomp filters: without privileges they need, and so
+/// imply, `NoNewPrivileges=yes`. Booleans first, then lists.
+const SECCOMP_BOOLEANS: &[&str] = &[
+    "LockPersonality",
+    "MemoryDenyWriteExecute",
+    "PrivateDevices",
+    "ProtectClock",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+];
+const SECCOMP_LISTS: &[&str] = &["RestrictNamespaces", "SystemCallLog"];
+
+const SECTION: &str = "Service";
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Service {
+    /// Reads the settings of a merged service.
+    #[must_use]
+    pub fn new(merged: &Merged, specifiers: &Specifiers<'_>, scope: Scope) -> Self {
+        let mut reader = Reader::new(merged, specifiers);
+        let commands = commands(&mut reader);
+        let (families, syscall_filter) = filters(&mut reader);
+        let syscall_architectures = architectures(&mut reader);
+        let user = reader.text(SECTION, "User");
+        let implied_by =
+            implies_no_new_privileges(merged, &families, &syscall_filter, &syscall_architectures);
+        let privileged = scope == Scope::System
+            && user
+                .as_deref()
+                .is_none_or(|user| matches!(user, "root" | "0"));
+        let implied_by = if privileged { Vec::new() } else { implied_by };
+        let no_new_privileges =
+            reader.boolean(SECTION, "NoNewPrivileges") == Some(true) || !implied_by.is_empty();
+
+        let service_type = reader.scalar(SECTION, "Type", ServiceType::from_word);
+        let bus_name = reader.text(SECTION, "BusName");
+        let service_type = service_type.unwrap_or_else(|| {
+            if bus_name.is_some() {
+                ServiceType::Dbus
+            } else if commands.contains_key("ExecStart") {
+                ServiceType::Simple
+            } else {
+                ServiceType::Oneshot
+            }
+        });
+        let (timeout_start_sec, timeout_stop_sec) = timeouts(&mut reader, service_type);
+        let notify_access = reader.scalar(SECTION, "NotifyAccess", NotifyAccess::from_word);
+        let (environment, environment_files) = environment(&mut reader);
+        let seconds = |count| TimeSpan::Finite(SECOND * count);
+
+        let mut service = Self {
+            version: VERSION,
+            kind: UnitType::Service,
+            unit: specifiers.unit.clone(),
+            scope,
+            fragment: merged.fragment.clone(),
+            dropins: merged.dropins.clone(),
+            loads: true,
+            service_type,
+            commands,
+            families,
+            no_new_privileges,
+            no_new_privileges_implied_by: implied_by,
+            syscall_architectures,
+            syscall_filter,
+            user,
+            restart: reader
+                .scalar(SECTION, "Restart", Restart::from_word)
+                .unwrap_or(Restart::No),
+            restart_sec: reader
+                .time_span(SECTION, "RestartSec")
+                .unwrap_or(TimeSpan::Finite(SECOND / 10)),
+            timeout_start_sec,
+            timeout_stop_sec,
+            start_limit_interval_sec: reader
+                .time_span("Unit", "StartLimitIntervalSec")
+                .unwrap_or(seconds(10)),
+            start_limit_burst: reader.number("Unit", "StartLimitBurst").unwrap_or(5),
+            remain_after_exit: reader.boolean(SECTION, "RemainAfterExit") == Some(true),
+            kill_mode: reader
+                .scalar(SECTION, "KillMode", KillMode::from_word)
+                .unwrap_or(KillMode::ControlGroup),
+            kill_signal: reader
+                .scalar(SECTION, "KillSignal", Signal::from_word)
+                .unwrap_or(Signal(15)),
+            notify_access: match (service_type, notify_access) {
+                (
+                    ServiceType::Notify | ServiceType::NotifyReload,
+                    None | Some(NotifyAccess::None),
+                ) => NotifyAccess::Main,
+                (_, access) => access.unwrap_or(NotifyAccess::None),
+            },
+            sockets: sockets(&mut reader),
+            file_descriptor_store_max: reader
+                .number(SECTION, "FileDescriptorStoreMax")
+                .unwrap_or(0),
+            environment,
+            environment_files,
+            dependencies: dependencies::read(&mut reader, scope),
+            origins: Origins::new(),
+            diagnostics: Vec::new(),
+        };
+        service.origins = reader.origins;
+        service.diagnostics = reader.diagnostics;
+        service.verify(bus_name.is_some());
+        service
+    }
+
+    /// The commands of one key.
+    #[must_use]
+    pub fn commands_of(&self, key: &str) -> &[Located<ExecCommand>] {
+        self.commands.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What systemd checks once everything is read.
+    fn verify(&mut self, has_bus_name: bool) {
+        let starts = self.commands_of("ExecStart").len();
+        let oneshot = self.service_type == ServiceType::Oneshot;
+        let rules = [
+            (
+                starts == 0 && self.commands_of("ExecStop").is_empty(),
+                "service has neither ExecStart= nor ExecStop=",
+            ),
+            (
+                starts == 0 && !oneshot,
+                "service has no ExecStart=, which only Type=oneshot may lack",
+            ),
+            (
+                starts == 0 && !self.remain_after_exit,
+                "service has no ExecStart=, which only RemainAfterExit=yes may lack",
+            ),
+            (
+                starts > 1 && !oneshot,
+                "service has several ExecStart= commands, which only Type=oneshot may have",
+            ),
+            (
+                oneshot && matches!(self.restart, Restart::Always | Restart::OnSuccess),
+                "service has Restart=always or on-success, which Type=oneshot may not have",
+            ),
+            (
+                self.service_type == ServiceType::Dbus && !has_bus_name,
+                "service has Type=dbus and no BusName=",
+            ),
+        ];
+        let broken = rules.into_iter().filter(|(broken, _)| *broken);
+        self.diagnostics
+            .extend(broken.map(|(_, message)| Diagnostic::of_unit(message)));
+        self.loads = super::loads(&self.diagnostics);
+    }
+}
+
+fn commands(reader: &mut Reader<'_>) -> BTreeMap<&'static str, Vec<Located<ExecCommand>>> {
+    let mut commands = BTreeMap::new();
+    for key in EXEC_KEYS {
+        let mut of_key = Vec::new();
+        for setting in reader.merged.list(SECTION, key) {
+            let line = parse_exec(&setting.value, reader.specifiers);
+            for problem in line.problems {
+                reader.note(setting, problem);
+            }
+            of_key.extend(line.commands.into_iter().map(|value| Located {
+                value,
+                origin: setting.origin.clone(),
+            }));
+            reader.came_from(setting);
+        }
+        if !of_key.is_empty() {
+            commands.insert(*key, of_key);
+        }
+    }
+    commands
+}
+
+fn filters(reader: &mut Reader<'_>) -> (AddressFamilies, SyscallFilter) {
+    let mut families = AddressFamiliesReader::default();
+    let mut calls = SyscallFilterReader::default();
+    for setting in reader.merged.list(SECTION, "RestrictAddressFamilies") {
+        for problem in families.line(&setting.value) {
+            reader.note(setting, problem);
+        }
+        reader.came_from(setting);
+    }
+    for setting in reader.merged.list(SECTION, "SystemCallFilter") {
+        for problem in calls.line(&setting.value) {
+            reader.note(setting, problem);
+        }
+        reader.came_from(setting);
+    }
+    (families.finish(), calls.finish())
+}
+
+fn architectures(reader: &mut Reader<'_>) -> Vec<String> {
+    let settings = reader.merged.list(SECTION, "SystemCallArchitectures");
+    let mut found: Vec<String> = reader
+        .words(&settings, Flags::UNQUOTE, |word| {
+            if is_architecture(word) {
+                Ok(word.to_owned())
+            } else {
+                Err(format!("unknown architecture {word:?} is ignored"))
+            }
+        })
+        .into_iter()
+        .map(|(word, _)| word)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn implies_no_new_privileges(
+    merged: &Merged,
+    families: &AddressFamilies,
+    calls: &SyscallFilter,
+    architectures: &[String],
+) -> Vec<&'static str> {
+    use crate::unit::boolean::parse_boolean;
+    use crate::unit::families::FilterMode::Unrestricted;
+
+    let mut implied_by = Vec::new();
+    if families.le_v260.mode != Unrestricted && families.ge_v261.mode != Unrestricted {
+        implied_by.push("RestrictAddressFamilies");
+    }
+    if calls.mode != Unrestricted {
+        implied_by.push("SystemCallFilter");
+    }
+    if !architectures.is_empty() {
+        implied_by.push("SystemCallArchitectures");
+    }
+    let last = |key: &str| merged.last(SECTION, key).map(|s| s.value.as_str());
+    let on = |key: &str| last(key).and_then(parse_boolean) == Some(true);
+    let set =
+        |key: &str| last(key).is_some_and(|v| !v.is_empty() && parse_boolean(v) != Some(false));
+    implied_by.extend(SECCOMP_BOOLEANS.iter().filter(|key| on(key)));
+    implied_by.extend(SECCOMP_LISTS.iter().filter(|key| set(key)));
+    implied_by
+}
+
+/// `TimeoutSec=` is both of the others; what stands last counts.
+fn timeouts(reader: &mut Reader<'_>, service_type: ServiceType) -> (TimeSpan, TimeSpan) {
+    let default = TimeSpan::Finite(SECOND * 90);
+    let both = reader.timeout(SECTION, "TimeoutSec");
+    let position = |key: &str| {
+        let settings = &reader.merged.settings;
+        settings
+            .iter()
+            .rposition(|s| s.section == SECTION && s.key == key)
+    };
+    let both_at = position("TimeoutSec");
+    let [start_is_last, stop_is_last] =
+        ["TimeoutStartSec", "TimeoutStopSec"].map(|key| position(key) > both_at);
+    let start = reader.timeout(SECTION, "TimeoutStartSec");
+    let stop = reader.timeout(SECTION, "TimeoutStopSec");
+    let choose = |own: Option<TimeSpan>, own_is_last: bool| match (own, both) {
+        (Some(own), Some(both)) => Some(if own_is_last { own } else { both }),
+        (own, both) => own.or(both),
+    };
+    let start_default = match service_type {
+        ServiceType::Oneshot => TimeSpan::Infinity,
+        _ => default,
+    };
+    (
+        choose(start, start_is_last).unwrap_or(start_default),
+        choose(stop, stop_is_last).unwrap_or(default),
+    )
+}
+
+fn sockets(reader: &mut Reader<'_>) -> Vec<UnitName> {
+    let settings = reader.merged.list(SECTION, "Sockets");
+    let flags = Flags::UNQUOTE | Flags::RETAIN_ESCAPE;
+    reader
+        .words(&settings, flags, |word| match word.parse::<UnitName>() {
+            Ok(name) if name.unit_type() == UnitType::Socket => Ok(name),
+            _ => Err(format!("{word:?} is not the name of a socket unit")),
+        })
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn environment(reader: &mut Reader<'_>) -> (BTreeMap<String, String>, Vec<String>) {
+    let settings = reader.merged.list(SECTION, "Environment");
+    let flags = Flags::UNQUOTE | Flags::CUNESCAPE;
+    let variables = reader
+        .words(&settings, flags, |word| {
+            word.split_once('=')
+                .filter(|(name, _)| is_variable_name(name))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .ok_or_else(|| format!("{word:?} is not NAME=VALUE"))
+        })
+        .into_iter()
+        .map(|(variable, _)| variable)
+        .collect();
+    let mut files = Vec::new();
+    for setting in reader.merged.list(SECTION, "EnvironmentFile") {
+        match reader.specifiers.expand(&setting.value) {
+            Ok(file) => {
+                let path = file.strip_prefix('-').unwrap_or(&file);
+                // A specifier that stayed may well be an absolute path.
+                if !path.starts_with(['/', '%']) {
+                    reader.ignore(setting, format!("{path:?} is not an absolute path"));
+                } else if path.split('/').any(|part| part == "..") {
+                    reader.ignore(setting, format!("{path:?} is not a normalized path"));
+                } else {
+                    files.push(file);
+                    reader.came_from(setting);
+                }
+            }
+            Err(error) => reader.ignore(setting, error.to_string()),
+        }
+    }
+    (variables, files)
+}
+
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests;
