@@ -150,7 +150,11 @@ fn bind_to() {
 }
 
 fn no_new_privileges() {
-    assert!(service("[Service]\nExecStart=/a\nNoNewPrivileges = YES\n").no_new_privileges);
+    assert!(
+        service("[Service]\nExecStart=/a\nNoNewPrivileges = YES\n")
+            .sandbox
+            .no_new_privileges
+    );
 }
 
 fn timeout_zero() {

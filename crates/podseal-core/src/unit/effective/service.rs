@@ -3,6 +3,8 @@
 //! Follows `systemd.service(5)`, `systemd.exec(5)`, `systemd.kill(5)` and
 //! systemd's `service_verify()`.
 
+mod sandbox;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,12 +16,12 @@ use super::reader::{Origins, Reader};
 use super::values::words;
 use super::{Diagnostic, Located, Scope, Signal, VERSION};
 use crate::unit::exec::{ExecCommand, parse_exec};
-use crate::unit::families::{AddressFamilies, AddressFamiliesReader};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::specifier::Specifiers;
-use crate::unit::syscalls::{SyscallFilter, SyscallFilterReader, is_architecture};
 use crate::unit::time_span::TimeSpan;
 use crate::unit::words::Flags;
+
+pub use sandbox::Sandbox;
 
 words! {
     /// `Type=`.
@@ -104,18 +106,9 @@ pub struct Service {
     pub service_type: ServiceType,
     /// The commands by key, such as `ExecStart`.
     pub commands: BTreeMap<&'static str, Vec<Located<ExecCommand>>>,
-    /// `RestrictAddressFamilies=`.
-    pub families: AddressFamilies,
-    /// Whether `no_new_privs` is set, by `NoNewPrivileges=` or implied.
-    pub no_new_privileges: bool,
-    /// The settings that imply it.
-    pub no_new_privileges_implied_by: Vec<&'static str>,
-    /// `SystemCallArchitectures=`: all, where empty.
-    pub syscall_architectures: Vec<String>,
-    /// `SystemCallFilter=`.
-    pub syscall_filter: SyscallFilter,
-    /// `User=`.
-    pub user: Option<String>,
+    /// What its processes may not do.
+    #[serde(flatten)]
+    pub sandbox: Sandbox,
     /// `Restart=`.
     pub restart: Restart,
     /// `RestartSec=`.
@@ -152,22 +145,6 @@ pub struct Service {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Settings that are seccomp filters: without privileges they need, and so
-/// imply, `NoNewPrivileges=yes`. Booleans first, then lists.
-const SECCOMP_BOOLEANS: &[&str] = &[
-    "LockPersonality",
-    "MemoryDenyWriteExecute",
-    "PrivateDevices",
-    "ProtectClock",
-    "ProtectHostname",
-    "ProtectKernelLogs",
-    "ProtectKernelModules",
-    "ProtectKernelTunables",
-    "RestrictRealtime",
-    "RestrictSUIDSGID",
-];
-const SECCOMP_LISTS: &[&str] = &["RestrictNamespaces", "SystemCallLog"];
-
 const SECTION: &str = "Service";
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -177,19 +154,7 @@ impl Service {
     pub fn new(merged: &Merged, specifiers: &Specifiers<'_>, scope: Scope) -> Self {
         let mut reader = Reader::new(merged, specifiers);
         let commands = commands(&mut reader);
-        let (families, syscall_filter) = filters(&mut reader);
-        let syscall_architectures = architectures(&mut reader);
-        let user = reader.text(SECTION, "User");
-        let implied_by =
-            implies_no_new_privileges(merged, &families, &syscall_filter, &syscall_architectures);
-        let privileged = scope == Scope::System
-            && user
-                .as_deref()
-                .is_none_or(|user| matches!(user, "root" | "0"));
-        let implied_by = if privileged { Vec::new() } else { implied_by };
-        let no_new_privileges =
-            reader.boolean(SECTION, "NoNewPrivileges") == Some(true) || !implied_by.is_empty();
-
+        let sandbox = Sandbox::read(&mut reader, scope);
         let service_type = reader.scalar(SECTION, "Type", ServiceType::from_word);
         let bus_name = reader.text(SECTION, "BusName");
         let service_type = service_type.unwrap_or_else(|| {
@@ -216,12 +181,7 @@ impl Service {
             loads: true,
             service_type,
             commands,
-            families,
-            no_new_privileges,
-            no_new_privileges_implied_by: implied_by,
-            syscall_architectures,
-            syscall_filter,
-            user,
+            sandbox,
             restart: reader
                 .scalar(SECTION, "Restart", Restart::from_word)
                 .unwrap_or(Restart::No),
@@ -327,70 +287,6 @@ fn commands(reader: &mut Reader<'_>) -> BTreeMap<&'static str, Vec<Located<ExecC
         }
     }
     commands
-}
-
-fn filters(reader: &mut Reader<'_>) -> (AddressFamilies, SyscallFilter) {
-    let mut families = AddressFamiliesReader::default();
-    let mut calls = SyscallFilterReader::default();
-    for setting in reader.merged.list(SECTION, "RestrictAddressFamilies") {
-        for problem in families.line(&setting.value) {
-            reader.note(setting, problem);
-        }
-        reader.came_from(setting);
-    }
-    for setting in reader.merged.list(SECTION, "SystemCallFilter") {
-        for problem in calls.line(&setting.value) {
-            reader.note(setting, problem);
-        }
-        reader.came_from(setting);
-    }
-    (families.finish(), calls.finish())
-}
-
-fn architectures(reader: &mut Reader<'_>) -> Vec<String> {
-    let settings = reader.merged.list(SECTION, "SystemCallArchitectures");
-    let mut found: Vec<String> = reader
-        .words(&settings, Flags::UNQUOTE, |word| {
-            if is_architecture(word) {
-                Ok(word.to_owned())
-            } else {
-                Err(format!("unknown architecture {word:?} is ignored"))
-            }
-        })
-        .into_iter()
-        .map(|(word, _)| word)
-        .collect();
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn implies_no_new_privileges(
-    merged: &Merged,
-    families: &AddressFamilies,
-    calls: &SyscallFilter,
-    architectures: &[String],
-) -> Vec<&'static str> {
-    use crate::unit::boolean::parse_boolean;
-    use crate::unit::families::FilterMode::Unrestricted;
-
-    let mut implied_by = Vec::new();
-    if families.le_v260.mode != Unrestricted && families.ge_v261.mode != Unrestricted {
-        implied_by.push("RestrictAddressFamilies");
-    }
-    if calls.mode != Unrestricted {
-        implied_by.push("SystemCallFilter");
-    }
-    if !architectures.is_empty() {
-        implied_by.push("SystemCallArchitectures");
-    }
-    let last = |key: &str| merged.last(SECTION, key).map(|s| s.value.as_str());
-    let on = |key: &str| last(key).and_then(parse_boolean) == Some(true);
-    let set =
-        |key: &str| last(key).is_some_and(|v| !v.is_empty() && parse_boolean(v) != Some(false));
-    implied_by.extend(SECCOMP_BOOLEANS.iter().filter(|key| on(key)));
-    implied_by.extend(SECCOMP_LISTS.iter().filter(|key| set(key)));
-    implied_by
 }
 
 /// `TimeoutSec=` is both of the others; what stands last counts.

@@ -2,21 +2,22 @@
 //!
 //! Follows `systemd.socket(5)` and systemd's `socket_verify()`.
 
+mod listen;
+
 use serde::Serialize;
 
 use super::dependencies::{self, Dependencies};
-use super::merge::{Merged, MergedSetting};
+use super::merge::Merged;
 use super::reader::{Origins, Reader};
 use super::values::words;
 use super::{Diagnostic, Located, Scope, VERSION};
-use crate::family::Family;
-use crate::number::parse_unsigned;
-use crate::socket_address::{SocketAddress, SocketKind};
+use crate::socket_address::SocketKind;
 use crate::unit::boolean::parse_boolean;
 use crate::unit::name::{NameKind, UnitName, UnitType};
 use crate::unit::specifier::Specifiers;
 use crate::unit::time_span::TimeSpan;
-use crate::unit::{Effect, Problem};
+
+pub use listen::Listen;
 
 words! {
     /// `BindIPv6Only=`: whether IPv6 sockets take IPv4 connections too.
@@ -38,34 +39,6 @@ words! {
         Sctp = "sctp",
         Mptcp = "mptcp",
     }
-}
-
-/// Something to listen on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Listen {
-    /// `ListenStream=`, `ListenDatagram=` or `ListenSequentialPacket=`.
-    Socket {
-        /// Which of the three.
-        kind: SocketKind,
-        /// The family of the address.
-        family: Family,
-        /// The address in canonical form.
-        address: SocketAddress,
-    },
-    /// `ListenNetlink=`.
-    Netlink {
-        /// Protocol name or number, and group.
-        address: String,
-    },
-    /// `ListenFIFO=`, `ListenSpecial=`, `ListenMessageQueue=` or
-    /// `ListenUSBFunction=`: no socket.
-    Path {
-        /// The key without `Listen`.
-        key: &'static str,
-        /// The path or name.
-        path: String,
-    },
 }
 
 /// The effective view of a socket unit.
@@ -146,30 +119,12 @@ const SECTION: &str = "Socket";
 /// `Backlog=` by default: as many as the kernel takes (`SOMAXCONN_DELUXE`).
 const BACKLOG: u32 = 0x7fff_ffff;
 
-/// The keys to listen with. An empty value of one resets all.
-const LISTEN_KEYS: &[(&str, Parse)] = &[
-    ("ListenStream", |value| socket(value, SocketKind::Stream)),
-    ("ListenDatagram", |value| {
-        socket(value, SocketKind::Datagram)
-    }),
-    ("ListenSequentialPacket", |value| {
-        socket(value, SocketKind::SequentialPacket)
-    }),
-    ("ListenNetlink", netlink),
-    ("ListenFIFO", |value| path("FIFO", value)),
-    ("ListenSpecial", |value| path("Special", value)),
-    ("ListenMessageQueue", |value| path("MessageQueue", value)),
-    ("ListenUSBFunction", |value| path("USBFunction", value)),
-];
-
-type Parse = fn(&str) -> Result<Listen, Problem>;
-
 impl Socket {
     /// Reads the settings of a merged socket unit.
     #[must_use]
     pub fn new(merged: &Merged, specifiers: &Specifiers<'_>, scope: Scope) -> Self {
         let mut reader = Reader::new(merged, specifiers);
-        let listen = listen(&mut reader);
+        let listen = listen::read(&mut reader);
         let accept = reader.boolean(SECTION, "Accept") == Some(true);
         let named_service = service(&mut reader);
         let flag = |reader: &mut Reader<'_>, key| reader.boolean(SECTION, key) == Some(true);
@@ -255,135 +210,6 @@ impl Socket {
             .extend(broken.map(|(_, message)| Diagnostic::of_unit(message)));
         self.loads = super::loads(&self.diagnostics);
     }
-}
-
-fn listen(reader: &mut Reader<'_>) -> Vec<Located<Listen>> {
-    let parser = |setting: &MergedSetting| {
-        let key = LISTEN_KEYS.iter().find(|(key, _)| *key == setting.key)?;
-        (setting.section == SECTION).then_some(key.1)
-    };
-    let mut found = Vec::new();
-    for setting in &reader.merged.settings {
-        let Some(parse) = parser(setting) else {
-            continue;
-        };
-        if setting.value.is_empty() {
-            found.clear();
-            continue;
-        }
-        let value = match reader.specifiers.expand(&setting.value) {
-            Ok(value) => value,
-            Err(error) => {
-                reader.ignore(setting, error.to_string());
-                continue;
-            }
-        };
-        match parse(&value) {
-            Ok(listen) => {
-                found.push(Located {
-                    value: listen,
-                    origin: setting.origin.clone(),
-                });
-                reader.came_from(setting);
-            }
-            Err(problem) => reader.note(setting, problem),
-        }
-    }
-    // systemd makes a mount dependency of each path, which fails for these.
-    for listen in &found {
-        if let Listen::Socket {
-            address: SocketAddress::Unix { path },
-            ..
-        } = &listen.value
-            && path.split('/').any(|part| part == "..")
-        {
-            reader.diagnostics.push(Diagnostic {
-                origin: Some(listen.origin.clone()),
-                effect: Effect::Refused,
-                message: format!("socket path {path:?} is not normalized"),
-            });
-        }
-    }
-    found
-}
-
-fn socket(value: &str, kind: SocketKind) -> Result<Listen, Problem> {
-    // A specifier that the caller has no value for is a path, such as %t.
-    let address = match value.strip_prefix('%') {
-        Some(rest) if rest.contains('/') => SocketAddress::Unix {
-            path: value.to_owned(),
-        },
-        _ => value
-            .parse()
-            .map_err(|error: crate::socket_address::SocketAddressError| {
-                Problem::ignored(error.to_string())
-            })?,
-    };
-    if !address.supports(kind) {
-        return Err(Problem::ignored(format!(
-            "{value:?} cannot be a socket of this kind"
-        )));
-    }
-    Ok(Listen::Socket {
-        kind,
-        family: address.family(),
-        address,
-    })
-}
-
-/// Protocol names of `ListenNetlink=`, see `netlink(7)`.
-const NETLINK_PROTOCOLS: &[&str] = &[
-    "route",
-    "firewall",
-    "inet-diag",
-    "nflog",
-    "xfrm",
-    "selinux",
-    "iscsi",
-    "audit",
-    "fib-lookup",
-    "connector",
-    "netfilter",
-    "ip6-fw",
-    "dnrtmsg",
-    "kobject-uevent",
-    "generic",
-    "scsitransport",
-    "ecryptfs",
-    "rdma",
-];
-
-fn netlink(value: &str) -> Result<Listen, Problem> {
-    let error = || Problem::ignored(format!("{value:?} is not a netlink protocol and group"));
-    let value = value.trim_start_matches(crate::unit::WHITESPACE);
-    let (protocol, group) = value
-        .split_once(crate::unit::WHITESPACE)
-        .unwrap_or((value, ""));
-    let group = group.trim_start_matches(crate::unit::WHITESPACE);
-    let known =
-        NETLINK_PROTOCOLS.contains(&protocol) || parse_unsigned(protocol, 0x7fff_ffff).is_ok();
-    if !known {
-        return Err(error());
-    }
-    let group = match group {
-        "" => 0,
-        group => parse_unsigned(group, u32::MAX.into()).map_err(|_| error())?,
-    };
-    Ok(Listen::Netlink {
-        address: format!("{protocol} {group}"),
-    })
-}
-
-fn path(key: &'static str, value: &str) -> Result<Listen, Problem> {
-    if !value.starts_with(['/', '%']) {
-        return Err(Problem::ignored(format!(
-            "{value:?} is not an absolute path"
-        )));
-    }
-    Ok(Listen::Path {
-        key,
-        path: value.to_owned(),
-    })
 }
 
 /// `Service=`: a service that can be loaded, so no template.

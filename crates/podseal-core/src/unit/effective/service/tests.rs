@@ -62,9 +62,9 @@ fn defaults() {
     assert_eq!(service.start_limit_burst, 5);
     assert_eq!(service.kill_mode, KillMode::ControlGroup);
     assert_eq!(service.kill_signal, Signal(15));
-    assert!(!service.no_new_privileges);
-    assert!(service.syscall_filter.io_uring.reachable);
-    assert!(service.families.le_v260.permits(Family::INET));
+    assert!(!service.sandbox.no_new_privileges);
+    assert!(service.sandbox.syscall_filter.io_uring.reachable);
+    assert!(service.sandbox.families.le_v260.permits(Family::INET));
     let oneshot = with("Type=oneshot\n");
     assert_eq!(oneshot.timeout_start_sec, TimeSpan::Infinity);
     let notify = with("Type=notify\n");
@@ -206,7 +206,10 @@ fn no_new_privileges_set_and_implied() {
     ];
     for (scope, lines, expected) in cases {
         let service = service_in(*scope, &[&format!("{START}{lines}")]);
-        assert_eq!(service.no_new_privileges, *expected, "{scope:?} {lines}");
+        assert_eq!(
+            service.sandbox.no_new_privileges, *expected,
+            "{scope:?} {lines}"
+        );
     }
 }
 
