@@ -85,16 +85,16 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: Scope) -> Dependencies {
     let mut by_key: BTreeMap<&'static str, Vec<Dependency>> = BTreeMap::new();
     for (section, keys) in KEYS {
         for key in *keys {
-            let settings: Vec<_> = reader.merged.all(section, key).collect();
             let flags = Flags::UNQUOTE | Flags::RETAIN_ESCAPE;
             // [Install] may name templates: an instance is filled in later.
             let templates = *section == "Install";
-            let found = reader.words(&settings, flags, |word| unit_name(word, templates));
-            for (unit, origin) in found {
-                by_key.entry(key).or_default().push(Dependency {
-                    unit,
-                    origin: Some(origin),
-                });
+            for setting in reader.merged.all(section, key) {
+                for unit in reader.words(setting, flags, |word| unit_name(word, templates)) {
+                    by_key.entry(key).or_default().push(Dependency {
+                        unit,
+                        origin: Some(setting.origin.clone()),
+                    });
+                }
             }
         }
     }

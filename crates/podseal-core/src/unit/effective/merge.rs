@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Diagnostic, Origin};
 use crate::unit::exec::parse_exec;
-use crate::unit::file::UnitFile;
+use crate::unit::file::{Setting, UnitFile};
 use crate::unit::name::UnitType;
 use crate::unit::specifier::Specifiers;
 use crate::unit::{Effect, Problem};
@@ -159,22 +159,32 @@ impl Merged {
             file: source.path.clone(),
             line,
         };
-        for (line, problem) in source.file.problems() {
-            self.diagnostics
-                .push(Diagnostic::at(&origin(*line), problem.clone()));
-        }
         let known = specifiers.map(|s| sections(s.unit.unit_type()));
-        if let Some(known) = known {
-            for (line, name) in source.file.sections() {
-                if !known.contains(&name) && !name.starts_with("X-") {
-                    let problem = Problem::ignored(format!("unknown section [{name}]"));
-                    self.diagnostics
-                        .push(Diagnostic::at(&origin(line), problem));
-                }
+        let is_known = |section: &str| known.is_none_or(|known| known.contains(&section));
+        // A command that systemd refuses is the last thing it reads of a file.
+        let end = specifiers.and_then(|specifiers| {
+            let mut settings = source.file.settings();
+            settings.find(|s| is_refused_command(s, specifiers))
+        });
+        let is_read = |line: usize| end.is_none_or(|end| line <= end.line);
+        let headers: Vec<(usize, &str)> = source.file.sections().collect();
+        for (line, problem) in source.file.problems() {
+            // Lines of sections that are passed over are not looked at.
+            let before = headers.partition_point(|(header, _)| header < line);
+            if is_read(*line) && (before == 0 || is_known(headers[before - 1].1)) {
+                self.diagnostics
+                    .push(Diagnostic::at(&origin(*line), problem.clone()));
+            }
+        }
+        for (line, name) in headers {
+            if is_read(line) && !is_known(name) && !name.starts_with("X-") {
+                let problem = Problem::ignored(format!("unknown section [{name}]"));
+                self.diagnostics
+                    .push(Diagnostic::at(&origin(line), problem));
             }
         }
         for setting in source.file.settings() {
-            if known.is_some_and(|known| !known.contains(&setting.section)) {
+            if !is_read(setting.line) || !is_known(setting.section) {
                 continue;
             }
             let (section, key) = OLD_SPELLINGS
@@ -189,15 +199,9 @@ impl Merged {
                 value: setting.value.to_owned(),
                 origin: origin(setting.line),
             });
-            let refused = section == "Service"
-                && EXEC_KEYS.contains(&key)
-                && specifiers.is_some_and(|specifiers| {
-                    let line = parse_exec(setting.value, specifiers);
-                    line.problems.iter().any(|p| p.effect == Effect::Refused)
-                });
-            if refused {
-                return;
-            }
+        }
+        if end.is_some() {
+            return;
         }
         if let Some(refusal) = source.file.refusal() {
             let problem = Problem::refused(format!(
@@ -210,5 +214,68 @@ impl Merged {
             }
             self.diagnostics.push(diagnostic);
         }
+    }
+}
+
+fn is_refused_command(setting: &Setting<'_>, specifiers: &Specifiers<'_>) -> bool {
+    setting.section == "Service"
+        && EXEC_KEYS.contains(&setting.key)
+        && parse_exec(setting.value, specifiers)
+            .problems
+            .iter()
+            .any(|problem| problem.effect == Effect::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn source(path: &str, text: &str) -> Source {
+        Source {
+            path: path.to_owned(),
+            file: UnitFile::parse(text),
+        }
+    }
+
+    #[test]
+    fn lists_are_reset_by_empty_values() {
+        let fragment = source("f", "[A]\nK=1\nK=2\nL=1\n");
+        let dropins = [source("d", "[A]\nK=\nK=3\n"), source("e", "[A]\nK=4\nL=\n")];
+        let merged = Merged::new(Some(&fragment), &dropins, None);
+        let values = |key| -> Vec<String> {
+            let list = merged.list("A", key);
+            list.iter()
+                .map(|s| format!("{}:{}", s.origin.file, s.value))
+                .collect()
+        };
+        assert_eq!(values("K"), ["d:3", "e:4"]);
+        assert_eq!(values("L"), [""; 0]);
+        assert_eq!(merged.last("A", "K").map(|s| s.value.as_str()), Some("4"));
+    }
+
+    #[test]
+    fn units_have_known_sections_and_others_any() {
+        let unit = "a.service".parse().expect("valid");
+        let host = BTreeMap::new();
+        let specifiers = Specifiers {
+            unit: &unit,
+            fragment: None,
+            host: &host,
+        };
+        let text = "[Container]\nImage=x\nfoo\n[X-Podseal]\nLevel=strict\n[Unit]\nBindTo=b\nfoo\n";
+        let unit_file = Merged::new(Some(&source("f", text)), &[], Some(&specifiers));
+        let keys: Vec<&str> = unit_file.settings.iter().map(|s| s.key.as_str()).collect();
+        assert_eq!(keys, ["BindsTo"]);
+        let lines: Vec<usize> = unit_file
+            .diagnostics
+            .iter()
+            .filter_map(|d| d.origin.as_ref().map(|o| o.line))
+            .collect();
+        assert_eq!(lines, [8, 1]);
+        let quadlet = Merged::new(Some(&source("f", text)), &[], None);
+        assert_eq!(quadlet.settings.len(), 3);
+        assert_eq!(quadlet.diagnostics.len(), 2);
     }
 }

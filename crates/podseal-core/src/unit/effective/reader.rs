@@ -1,6 +1,7 @@
 //! Gives merged settings their types, and notes where each came from.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::merge::{Merged, MergedSetting};
 use super::{Diagnostic, Origin};
@@ -11,7 +12,7 @@ use crate::unit::words::{Flags, Words};
 use crate::unit::{Effect, Problem};
 
 /// The places of a setting's values, by `SECTION.KEY`. A setting that is not
-/// there has its default.
+/// there has its default. Addresses and dependencies carry their own places.
 pub type Origins = BTreeMap<String, Vec<Origin>>;
 
 /// Reads settings one key after another.
@@ -102,6 +103,16 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// `StartLimitIntervalSec=` and `StartLimitBurst=`.
+    pub(super) fn start_limit(&mut self) -> (TimeSpan, u32) {
+        let interval = self.time_span("Unit", "StartLimitIntervalSec");
+        let burst = self.number("Unit", "StartLimitBurst");
+        (
+            interval.unwrap_or(TimeSpan::Finite(Duration::from_secs(10))),
+            burst.unwrap_or(5),
+        )
+    }
+
     /// A text with its specifiers expanded; an empty value resets it.
     pub(super) fn text(&mut self, section: &str, key: &str) -> Option<String> {
         let specifiers = self.specifiers;
@@ -111,37 +122,85 @@ impl<'a> Reader<'a> {
         .filter(|text| !text.is_empty())
     }
 
-    /// Every word of a list that `parse` accepts, specifiers expanded.
+    /// Every setting of a list, in order. Where an empty one resets the list,
+    /// `None` stands for it.
+    pub(super) fn list(&mut self, section: &str, key: &str) -> Vec<Option<&'a MergedSetting>> {
+        let mut origins = Vec::new();
+        let mut list = Vec::new();
+        for setting in self.merged.all(section, key) {
+            if setting.value.is_empty() {
+                origins.clear();
+                list.push(None);
+            } else {
+                origins.push(setting.origin.clone());
+                list.push(Some(setting));
+            }
+        }
+        if !origins.is_empty() {
+            self.origins.insert(format!("{section}.{key}"), origins);
+        }
+        list
+    }
+
+    /// Every word of a setting that `parse` accepts, specifiers expanded.
     pub(super) fn words<T>(
         &mut self,
-        settings: &[&MergedSetting],
+        setting: &MergedSetting,
         flags: Flags,
         parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<(T, Origin)> {
+    ) -> Vec<T> {
         let mut found = Vec::new();
-        for setting in settings {
-            let mut words = Words::new(&setting.value);
-            loop {
-                let word = match words.next_word(flags) {
-                    Ok(Some(word)) => word,
-                    Ok(None) => break,
-                    Err(error) => {
-                        self.ignore(setting, format!("{error} in {:?}", setting.value));
-                        break;
-                    }
-                };
-                let parsed = self
-                    .specifiers
-                    .expand(&word)
-                    .map_err(|e| e.to_string())
-                    .and_then(|word| parse(&word));
-                match parsed {
-                    Ok(value) => found.push((value, setting.origin.clone())),
-                    Err(message) => self.ignore(setting, message),
+        let mut words = Words::new(&setting.value);
+        loop {
+            let word = match words.next_word(flags) {
+                Ok(Some(word)) => word,
+                Ok(None) => return found,
+                Err(error) => {
+                    self.ignore(setting, format!("{error} in {:?}", setting.value));
+                    return found;
                 }
+            };
+            let parsed = self
+                .specifiers
+                .expand(&word)
+                .map_err(|e| e.to_string())
+                .and_then(|word| parse(&word));
+            match parsed {
+                Ok(value) => found.push(value),
+                Err(message) => self.ignore(setting, message),
             }
-            self.came_from(setting);
+        }
+    }
+
+    /// The words of a list that an empty value resets.
+    pub(super) fn word_list<T>(
+        &mut self,
+        section: &str,
+        key: &str,
+        flags: Flags,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let mut found = Vec::new();
+        for setting in self.list(section, key) {
+            match setting {
+                Some(setting) => found.extend(self.words(setting, flags, &parse)),
+                None => found.clear(),
+            }
         }
         found
+    }
+
+    /// What was noted, in the order of the files and their lines.
+    pub(super) fn finish(mut self) -> (Origins, Vec<Diagnostic>) {
+        let files = self.merged.fragment.iter().chain(&self.merged.dropins);
+        let places: BTreeMap<&String, usize> = files
+            .enumerate()
+            .map(|(place, file)| (file, place))
+            .collect();
+        self.diagnostics.sort_by_key(|diagnostic| {
+            let origin = diagnostic.origin.as_ref()?;
+            Some((places.get(&origin.file).copied(), origin.line))
+        });
+        (self.origins, self.diagnostics)
     }
 }

@@ -169,7 +169,7 @@ impl Service {
         let (timeout_start_sec, timeout_stop_sec) = timeouts(&mut reader, service_type);
         let notify_access = reader.scalar(SECTION, "NotifyAccess", NotifyAccess::from_word);
         let (environment, environment_files) = environment(&mut reader);
-        let seconds = |count| TimeSpan::Finite(SECOND * count);
+        let (start_limit_interval_sec, start_limit_burst) = reader.start_limit();
 
         let mut service = Self {
             version: VERSION,
@@ -190,10 +190,8 @@ impl Service {
                 .unwrap_or(TimeSpan::Finite(SECOND / 10)),
             timeout_start_sec,
             timeout_stop_sec,
-            start_limit_interval_sec: reader
-                .time_span("Unit", "StartLimitIntervalSec")
-                .unwrap_or(seconds(10)),
-            start_limit_burst: reader.number("Unit", "StartLimitBurst").unwrap_or(5),
+            start_limit_interval_sec,
+            start_limit_burst,
             remain_after_exit: reader.boolean(SECTION, "RemainAfterExit") == Some(true),
             kill_mode: reader
                 .scalar(SECTION, "KillMode", KillMode::from_word)
@@ -218,8 +216,7 @@ impl Service {
             origins: Origins::new(),
             diagnostics: Vec::new(),
         };
-        service.origins = reader.origins;
-        service.diagnostics = reader.diagnostics;
+        (service.origins, service.diagnostics) = reader.finish();
         service.verify(bus_name.is_some());
         service
     }
@@ -271,7 +268,11 @@ fn commands(reader: &mut Reader<'_>) -> BTreeMap<&'static str, Vec<Located<ExecC
     let mut commands = BTreeMap::new();
     for key in EXEC_KEYS {
         let mut of_key = Vec::new();
-        for setting in reader.merged.list(SECTION, key) {
+        for setting in reader.list(SECTION, key) {
+            let Some(setting) = setting else {
+                of_key.clear();
+                continue;
+            };
             let line = parse_exec(&setting.value, reader.specifiers);
             for problem in line.problems {
                 reader.note(setting, problem);
@@ -280,7 +281,6 @@ fn commands(reader: &mut Reader<'_>) -> BTreeMap<&'static str, Vec<Located<ExecC
                 value,
                 origin: setting.origin.clone(),
             }));
-            reader.came_from(setting);
         }
         if !of_key.is_empty() {
             commands.insert(*key, of_key);
@@ -318,51 +318,56 @@ fn timeouts(reader: &mut Reader<'_>, service_type: ServiceType) -> (TimeSpan, Ti
     )
 }
 
+/// An empty value does not reset these.
 fn sockets(reader: &mut Reader<'_>) -> Vec<UnitName> {
-    let settings = reader.merged.list(SECTION, "Sockets");
     let flags = Flags::UNQUOTE | Flags::RETAIN_ESCAPE;
-    reader
-        .words(&settings, flags, |word| match word.parse::<UnitName>() {
+    let mut sockets = Vec::new();
+    for setting in reader.merged.all(SECTION, "Sockets") {
+        let names = reader.words(setting, flags, |word| match word.parse::<UnitName>() {
             Ok(name) if name.unit_type() == UnitType::Socket => Ok(name),
             _ => Err(format!("{word:?} is not the name of a socket unit")),
-        })
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect()
+        });
+        if !names.is_empty() {
+            reader.came_from(setting);
+        }
+        sockets.extend(names);
+    }
+    sockets
 }
 
 fn environment(reader: &mut Reader<'_>) -> (BTreeMap<String, String>, Vec<String>) {
-    let settings = reader.merged.list(SECTION, "Environment");
     let flags = Flags::UNQUOTE | Flags::CUNESCAPE;
-    let variables = reader
-        .words(&settings, flags, |word| {
-            word.split_once('=')
-                .filter(|(name, _)| is_variable_name(name))
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .ok_or_else(|| format!("{word:?} is not NAME=VALUE"))
-        })
-        .into_iter()
-        .map(|(variable, _)| variable)
-        .collect();
+    let variables = reader.word_list(SECTION, "Environment", flags, |word| {
+        word.split_once('=')
+            .filter(|(name, _)| is_variable_name(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .ok_or_else(|| format!("{word:?} is not NAME=VALUE"))
+    });
     let mut files = Vec::new();
-    for setting in reader.merged.list(SECTION, "EnvironmentFile") {
-        match reader.specifiers.expand(&setting.value) {
-            Ok(file) => {
-                let path = file.strip_prefix('-').unwrap_or(&file);
-                // A specifier that stayed may well be an absolute path.
-                if !path.starts_with(['/', '%']) {
-                    reader.ignore(setting, format!("{path:?} is not an absolute path"));
-                } else if path.split('/').any(|part| part == "..") {
-                    reader.ignore(setting, format!("{path:?} is not a normalized path"));
-                } else {
-                    files.push(file);
-                    reader.came_from(setting);
-                }
-            }
-            Err(error) => reader.ignore(setting, error.to_string()),
+    for setting in reader.list(SECTION, "EnvironmentFile") {
+        let Some(setting) = setting else {
+            files.clear();
+            continue;
+        };
+        let file = reader.specifiers.expand(&setting.value);
+        match file.map_err(|e| e.to_string()).and_then(environment_file) {
+            Ok(file) => files.push(file),
+            Err(message) => reader.ignore(setting, message),
         }
     }
-    (variables, files)
+    (variables.into_iter().collect(), files)
+}
+
+fn environment_file(file: String) -> Result<String, String> {
+    let path = file.strip_prefix('-').unwrap_or(&file);
+    // A specifier that stayed may well be an absolute path.
+    if !path.starts_with(['/', '%']) {
+        Err(format!("{path:?} is not an absolute path"))
+    } else if path.split('/').any(|part| part == "..") {
+        Err(format!("{path:?} is not a normalized path"))
+    } else {
+        Ok(file)
+    }
 }
 
 fn is_variable_name(name: &str) -> bool {

@@ -104,6 +104,10 @@ pub struct Socket {
     /// `PollLimitBurst=` (systemd ≥ 255); `None` for the default (15, with
     /// `Accept=yes` 150). 0 is no limit.
     pub poll_limit_burst: Option<u32>,
+    /// `StartLimitIntervalSec=`.
+    pub start_limit_interval_sec: TimeSpan,
+    /// `StartLimitBurst=`.
+    pub start_limit_burst: u32,
     /// `TimeoutSec=`; `None` for the manager's default (90 s).
     pub timeout_sec: Option<TimeSpan>,
     /// Dependencies.
@@ -127,6 +131,7 @@ impl Socket {
         let listen = listen::read(&mut reader);
         let accept = reader.boolean(SECTION, "Accept") == Some(true);
         let named_service = service(&mut reader);
+        let (start_limit_interval_sec, start_limit_burst) = reader.start_limit();
         let flag = |reader: &mut Reader<'_>, key| reader.boolean(SECTION, key) == Some(true);
         let mut socket = Self {
             version: VERSION,
@@ -165,13 +170,14 @@ impl Socket {
             trigger_limit_burst: reader.number(SECTION, "TriggerLimitBurst"),
             poll_limit_interval_sec: reader.time_span(SECTION, "PollLimitIntervalSec"),
             poll_limit_burst: reader.number(SECTION, "PollLimitBurst"),
+            start_limit_interval_sec,
+            start_limit_burst,
             timeout_sec: reader.timeout(SECTION, "TimeoutSec"),
             dependencies: dependencies::read(&mut reader, scope),
             origins: Origins::new(),
             diagnostics: Vec::new(),
         };
-        socket.origins = reader.origins;
-        socket.diagnostics = reader.diagnostics;
+        (socket.origins, socket.diagnostics) = reader.finish();
         socket.verify(named_service.is_some());
         socket
     }

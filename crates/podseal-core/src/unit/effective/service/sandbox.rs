@@ -90,34 +90,31 @@ const SECCOMP_LISTS: &[&str] = &["RestrictNamespaces", "SystemCallLog"];
 fn filters(reader: &mut Reader<'_>) -> (AddressFamilies, SyscallFilter) {
     let mut families = AddressFamiliesReader::default();
     let mut calls = SyscallFilterReader::default();
-    for setting in reader.merged.list(SECTION, "RestrictAddressFamilies") {
+    for setting in reader.merged.all(SECTION, "RestrictAddressFamilies") {
         for problem in families.line(&setting.value) {
             reader.note(setting, problem);
         }
-        reader.came_from(setting);
     }
-    for setting in reader.merged.list(SECTION, "SystemCallFilter") {
+    for setting in reader.merged.all(SECTION, "SystemCallFilter") {
         for problem in calls.line(&setting.value) {
             reader.note(setting, problem);
         }
-        reader.came_from(setting);
     }
+    // Notes the places of what an empty value has not reset.
+    reader.list(SECTION, "RestrictAddressFamilies");
+    reader.list(SECTION, "SystemCallFilter");
     (families.finish(), calls.finish())
 }
 
 fn architectures(reader: &mut Reader<'_>) -> Vec<String> {
-    let settings = reader.merged.list(SECTION, "SystemCallArchitectures");
-    let mut found: Vec<String> = reader
-        .words(&settings, Flags::UNQUOTE, |word| {
-            if is_architecture(word) {
-                Ok(word.to_owned())
-            } else {
-                Err(format!("unknown architecture {word:?} is ignored"))
-            }
-        })
-        .into_iter()
-        .map(|(word, _)| word)
-        .collect();
+    let key = "SystemCallArchitectures";
+    let mut found = reader.word_list(SECTION, key, Flags::UNQUOTE, |word| {
+        if is_architecture(word) {
+            Ok(word.to_owned())
+        } else {
+            Err(format!("unknown architecture {word:?} is ignored"))
+        }
+    });
     found.sort();
     found.dedup();
     found

@@ -132,7 +132,7 @@ fn a_refused_drop_in_ends_and_does_no_more() {
                 .map_or(("", 0), |o| (o.file.as_str(), o.line))
         })
         .collect();
-    assert_eq!(places, [("2", 3), ("1", 3)]);
+    assert_eq!(places, [("1", 3), ("2", 3)]);
     assert!(
         service
             .diagnostics
@@ -264,6 +264,24 @@ fn environment_and_sockets() {
     assert_eq!(service.environment_files, ["-/a", "%h/b"]);
     assert_eq!(service.sockets[0].as_str(), "x.socket");
     assert_eq!(service.diagnostics.len(), 5);
+}
+
+#[test]
+fn warnings_about_values_that_are_reset_later_stay() {
+    let service = with(
+        "Environment=1\nEnvironment=\nSystemCallFilter=@service\nSystemCallFilter=\n\
+         ExecStop=-/a/\nExecStop=\nSockets=x\nSockets=\n",
+    );
+    let lines: Vec<usize> = service
+        .diagnostics
+        .iter()
+        .filter_map(|d| d.origin.as_ref().map(|o| o.line))
+        .collect();
+    assert_eq!(lines, [3, 5, 7, 9]);
+    assert_eq!(
+        service.origins.keys().collect::<Vec<_>>(),
+        ["Service.ExecStart"]
+    );
 }
 
 #[test]

@@ -79,13 +79,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Located<Listen>> {
             }
         };
         match parse(&value) {
-            Ok(listen) => {
-                found.push(Located {
-                    value: listen,
-                    origin: setting.origin.clone(),
-                });
-                reader.came_from(setting);
-            }
+            Ok(listen) => found.push(Located {
+                value: listen,
+                origin: setting.origin.clone(),
+            }),
             Err(problem) => reader.note(setting, problem),
         }
     }
