@@ -5,11 +5,13 @@
 //! be compared with it function by function.
 
 pub mod boolean;
+pub mod effective;
 pub mod exec;
 pub mod families;
 pub mod file;
 pub mod name;
 pub mod specifier;
+pub mod syscalls;
 pub mod time_span;
 pub mod words;
 

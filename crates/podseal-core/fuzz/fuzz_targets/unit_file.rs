@@ -1,4 +1,4 @@
-//! Any bytes: parsing never panics, keeps every byte, and edits touch only
+//! Any bytes: reading never panics, keeps every byte, and edits touch only
 //! what they should.
 //!
 //! `cargo +nightly fuzz run unit_file` in `crates/podseal-core`.
@@ -7,31 +7,32 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use podseal_core::unit::exec::parse_exec;
-use podseal_core::unit::families::AddressFamiliesReader;
+use podseal_core::unit::effective::Scope;
+use podseal_core::unit::effective::merge::{Merged, Source};
+use podseal_core::unit::effective::service::Service;
+use podseal_core::unit::effective::socket::Socket;
 use podseal_core::unit::file::UnitFile;
 use podseal_core::unit::specifier::Specifiers;
-use podseal_core::unit::time_span::TimeSpan;
 
 fuzz_target!(|text: &[u8]| {
     let file = UnitFile::parse(text);
     assert_eq!(file.as_bytes(), text);
 
-    let unit = "fuzz@x.service".parse().expect("a valid name");
     let host = BTreeMap::new();
-    let specifiers = Specifiers {
-        unit: &unit,
-        fragment: None,
-        host: &host,
+    let source = Source {
+        path: "fuzz".to_owned(),
+        file: file.clone(),
     };
-    let mut families = AddressFamiliesReader::default();
-    for setting in file.settings() {
-        let _ = parse_exec(setting.value, &specifiers);
-        let _ = families.line(setting.value);
-        let _ = TimeSpan::parse_seconds(setting.value);
-        let _ = setting
-            .value
-            .parse::<podseal_core::socket_address::SocketAddress>();
+    for name in ["fuzz@x.service", "fuzz@x.socket"] {
+        let unit = name.parse().expect("a valid name");
+        let specifiers = Specifiers {
+            unit: &unit,
+            fragment: None,
+            host: &host,
+        };
+        let merged = Merged::new(Some(&source), &[], Some(&specifiers));
+        let _ = Service::new(&merged, &specifiers, Scope::User);
+        let _ = Socket::new(&merged, &specifiers, Scope::User);
     }
 
     let Some(first) = file.settings().next() else {

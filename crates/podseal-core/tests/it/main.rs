@@ -4,9 +4,12 @@
 //! others are facts from systemd's own unit tests.
 #![expect(clippy::expect_used, reason = "a test that cannot go on should fail")]
 
+mod dropins;
 mod exec;
+mod families;
 mod names;
 mod socket_address;
+mod socket_directives;
 mod specifiers;
 mod table;
 mod time_span;

@@ -1,0 +1,94 @@
+//! The effective view of a unit: what its file and drop-ins add up to.
+//!
+//! Everything here works on values that the caller gathered:
+//!
+//! 1. [`search::locate`] decides from directory listings which files make up a
+//!    unit, and in which order;
+//! 2. [`merge::Merged`] puts the settings of those files into one sequence;
+//! 3. [`service::Service`] and [`socket::Socket`] give them types, defaults and
+//!    systemd's own checks.
+//!
+//! A view serializes as versioned JSON. Values stand where their names say;
+//! `origins` tells the file and line of each.
+
+pub mod dependencies;
+pub mod merge;
+pub mod search;
+pub mod service;
+pub mod socket;
+
+mod reader;
+mod values;
+
+use serde::Serialize;
+
+use super::{Effect, Problem};
+
+pub use reader::Origins;
+pub use values::Signal;
+
+/// The version of the JSON form of the views, raised by incompatible changes.
+pub const VERSION: u32 = 1;
+
+/// Which manager reads a unit; some defaults depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// `systemd --user`.
+    User,
+    /// The system manager.
+    System,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Origin {
+    /// The path as the caller named it.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+/// A value and the place it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Located<T> {
+    /// The value.
+    #[serde(flatten)]
+    pub value: T,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// Something that systemd would ignore or refuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Where; `None` where it is about the unit as a whole.
+    pub origin: Option<Origin>,
+    /// What systemd does.
+    pub effect: Effect,
+    /// A lowercase fragment.
+    pub message: String,
+}
+
+impl Diagnostic {
+    fn at(origin: &Origin, problem: Problem) -> Self {
+        Self {
+            origin: Some(origin.clone()),
+            effect: problem.effect,
+            message: problem.message,
+        }
+    }
+
+    fn of_unit(message: impl Into<String>) -> Self {
+        Self {
+            origin: None,
+            effect: Effect::Refused,
+            message: message.into(),
+        }
+    }
+}
+
+/// Whether nothing keeps systemd from loading the unit.
+fn loads(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().all(|d| d.effect != Effect::Refused)
+}

@@ -1,0 +1,125 @@
+//! Dependencies of a unit, written ones and those that systemd adds.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::reader::Reader;
+use super::{Origin, Scope};
+use crate::unit::name::{NameKind, UnitName, UnitType};
+use crate::unit::words::Flags;
+
+/// A dependency on one unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Dependency {
+    /// The other unit.
+    pub unit: UnitName,
+    /// Where it is written; `None` where systemd adds it by itself.
+    pub origin: Option<Origin>,
+}
+
+/// All dependencies of a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Dependencies {
+    /// By the key of `[Unit]` or `[Install]`: `Requires`, `After`, `WantedBy` …
+    #[serde(flatten)]
+    by_key: BTreeMap<&'static str, Vec<Dependency>>,
+}
+
+impl Dependencies {
+    /// The dependencies under one key.
+    #[must_use]
+    pub fn of(&self, key: &str) -> &[Dependency] {
+        self.by_key.get(key).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Keys whose values are unit names. An empty value does not reset them.
+const KEYS: &[(&str, &[&str])] = &[
+    (
+        "Unit",
+        &[
+            "After",
+            "Before",
+            "BindsTo",
+            "Conflicts",
+            "JoinsNamespaceOf",
+            "OnFailure",
+            "OnSuccess",
+            "PartOf",
+            "PropagatesReloadTo",
+            "PropagatesStopTo",
+            "ReloadPropagatedFrom",
+            "Requires",
+            "Requisite",
+            "StopPropagatedFrom",
+            "Upholds",
+            "Wants",
+        ],
+    ),
+    (
+        "Install",
+        &["Alias", "Also", "RequiredBy", "UpheldBy", "WantedBy"],
+    ),
+];
+
+/// What `DefaultDependencies=yes` adds to services and sockets: key, unit, and
+/// the scope and type it is for where that is not all.
+/// See "Automatic Dependencies" in `systemd.service(5)` and `systemd.socket(5)`.
+const DEFAULT: &[(&str, &str, Option<Scope>, Option<UnitType>)] = &[
+    (
+        "Requires",
+        "basic.target",
+        Some(Scope::User),
+        Some(UnitType::Service),
+    ),
+    ("After", "basic.target", None, Some(UnitType::Service)),
+    ("Requires", "sysinit.target", Some(Scope::System), None),
+    ("After", "sysinit.target", Some(Scope::System), None),
+    ("Before", "sockets.target", None, Some(UnitType::Socket)),
+    ("Conflicts", "shutdown.target", None, None),
+    ("Before", "shutdown.target", None, None),
+];
+
+pub(super) fn read(reader: &mut Reader<'_>, scope: Scope) -> Dependencies {
+    let mut by_key: BTreeMap<&'static str, Vec<Dependency>> = BTreeMap::new();
+    for (section, keys) in KEYS {
+        for key in *keys {
+            let flags = Flags::UNQUOTE | Flags::RETAIN_ESCAPE;
+            // [Install] may name templates: an instance is filled in later.
+            let templates = *section == "Install";
+            for setting in reader.merged.all(section, key) {
+                for unit in reader.words(setting, flags, |word| unit_name(word, templates)) {
+                    by_key.entry(key).or_default().push(Dependency {
+                        unit,
+                        origin: Some(setting.origin.clone()),
+                    });
+                }
+            }
+        }
+    }
+    if reader.boolean("Unit", "DefaultDependencies") != Some(false) {
+        let unit_type = reader.specifiers.unit.unit_type();
+        for (key, unit, only_scope, only_type) in DEFAULT {
+            let applies = only_scope.is_none_or(|only| only == scope)
+                && only_type.is_none_or(|only| only == unit_type);
+            if let (true, Ok(unit)) = (applies, unit.parse()) {
+                by_key
+                    .entry(key)
+                    .or_default()
+                    .push(Dependency { unit, origin: None });
+            }
+        }
+    }
+    Dependencies { by_key }
+}
+
+fn unit_name(word: &str, templates: bool) -> Result<UnitName, String> {
+    let name: UnitName = word
+        .parse()
+        .map_err(|_| format!("{word:?} is not a unit name"))?;
+    if name.kind() == NameKind::Template && !templates {
+        return Err(format!("{word} is a template without an instance"));
+    }
+    Ok(name)
+}

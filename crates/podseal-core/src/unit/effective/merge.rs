@@ -1,0 +1,281 @@
+//! One sequence of settings from a unit file and its drop-ins.
+
+use serde::Serialize;
+
+use super::{Diagnostic, Origin};
+use crate::unit::exec::parse_exec;
+use crate::unit::file::{Setting, UnitFile};
+use crate::unit::name::UnitType;
+use crate::unit::specifier::Specifiers;
+use crate::unit::{Effect, Problem};
+
+/// A file to merge: where it is and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The path, for messages.
+    pub path: String,
+    /// The contents.
+    pub file: UnitFile,
+}
+
+/// A setting of the merged unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MergedSetting {
+    /// The section.
+    pub section: String,
+    /// The key; an old spelling is replaced by today's.
+    pub key: String,
+    /// The value, specifiers as written.
+    pub value: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// The settings of a unit in the order in which systemd reads them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// The path of the unit file.
+    pub fragment: Option<String>,
+    /// The paths of the drop-ins.
+    pub dropins: Vec<String>,
+    /// Every setting, those that a later one overrides included.
+    pub settings: Vec<MergedSetting>,
+    /// What systemd passes over or refuses in the files as such.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Spellings that systemd reads as another key, by section.
+const OLD_SPELLINGS: &[(&str, &str, &str, &str)] = &[
+    // Never documented, and written all the same.
+    ("Unit", "BindTo", "Unit", "BindsTo"),
+    // Renamed or moved in version 230.
+    (
+        "Unit",
+        "StartLimitInterval",
+        "Unit",
+        "StartLimitIntervalSec",
+    ),
+    (
+        "Service",
+        "StartLimitInterval",
+        "Unit",
+        "StartLimitIntervalSec",
+    ),
+    ("Service", "StartLimitBurst", "Unit", "StartLimitBurst"),
+    ("Service", "StartLimitAction", "Unit", "StartLimitAction"),
+    // Renamed in version 185 and 209.
+    ("Unit", "OnFailureIsolate", "Unit", "OnFailureJobMode"),
+    ("Unit", "PropagateReloadTo", "Unit", "PropagatesReloadTo"),
+    (
+        "Unit",
+        "PropagateReloadFrom",
+        "Unit",
+        "ReloadPropagatedFrom",
+    ),
+];
+
+/// The keys of `[Service]` that hold commands.
+pub const EXEC_KEYS: &[&str] = &[
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+];
+
+/// The sections that a kind of unit has. systemd warns of others, unless they
+/// begin with `X-`.
+fn sections(unit_type: UnitType) -> &'static [&'static str] {
+    match unit_type {
+        UnitType::Service => &["Unit", "Service", "Install"],
+        UnitType::Socket => &["Unit", "Socket", "Install"],
+        _ => &["Unit", "Install"],
+    }
+}
+
+impl Merged {
+    /// Merges a unit's file and its drop-ins, given in the order of
+    /// [`super::search::locate`]. With `specifiers` the files are those of a
+    /// unit, and reading one of them stops at a command that systemd refuses;
+    /// without, they are files of another program, such as Quadlet's.
+    #[must_use]
+    pub fn new(
+        fragment: Option<&Source>,
+        dropins: &[Source],
+        specifiers: Option<&Specifiers<'_>>,
+    ) -> Self {
+        let mut merged = Self {
+            fragment: fragment.map(|source| source.path.clone()),
+            dropins: dropins.iter().map(|source| source.path.clone()).collect(),
+            ..Self::default()
+        };
+        for source in fragment.into_iter().chain(dropins) {
+            merged.read(source, specifiers);
+        }
+        merged
+    }
+
+    /// Whether a place is in a drop-in: there, what systemd refuses does not
+    /// keep the unit from being loaded, it only ends the drop-in.
+    #[must_use]
+    pub fn is_dropin(&self, origin: &Origin) -> bool {
+        self.fragment.as_ref() != Some(&origin.file)
+    }
+
+    /// The settings with this section and key.
+    #[must_use]
+    pub fn all<'a, 'k>(
+        &'a self,
+        section: &'k str,
+        key: &'k str,
+    ) -> impl DoubleEndedIterator<Item = &'a MergedSetting> + use<'a, 'k> {
+        self.settings
+            .iter()
+            .filter(move |s| s.section == section && s.key == key)
+    }
+
+    /// The settings of a list: those after the last empty one, which resets it.
+    #[must_use]
+    pub fn list(&self, section: &str, key: &str) -> Vec<&MergedSetting> {
+        let mut list: Vec<&MergedSetting> = self
+            .all(section, key)
+            .rev()
+            .take_while(|setting| !setting.value.is_empty())
+            .collect();
+        list.reverse();
+        list
+    }
+
+    /// The last setting with this section and key, even an empty one.
+    #[must_use]
+    pub fn last(&self, section: &str, key: &str) -> Option<&MergedSetting> {
+        self.all(section, key).next_back()
+    }
+
+    fn read(&mut self, source: &Source, specifiers: Option<&Specifiers<'_>>) {
+        let origin = |line| Origin {
+            file: source.path.clone(),
+            line,
+        };
+        let known = specifiers.map(|s| sections(s.unit.unit_type()));
+        let is_known = |section: &str| known.is_none_or(|known| known.contains(&section));
+        // A command that systemd refuses is the last thing it reads of a file.
+        let end = specifiers.and_then(|specifiers| {
+            let mut settings = source.file.settings();
+            settings.find(|s| is_refused_command(s, specifiers))
+        });
+        let is_read = |line: usize| end.is_none_or(|end| line <= end.line);
+        let headers: Vec<(usize, &str)> = source.file.sections().collect();
+        for (line, problem) in source.file.problems() {
+            // Lines of sections that are passed over are not looked at.
+            let before = headers.partition_point(|(header, _)| header < line);
+            if is_read(*line) && (before == 0 || is_known(headers[before - 1].1)) {
+                self.diagnostics
+                    .push(Diagnostic::at(&origin(*line), problem.clone()));
+            }
+        }
+        for (line, name) in headers {
+            if is_read(line) && !is_known(name) && !name.starts_with("X-") {
+                let problem = Problem::ignored(format!("unknown section [{name}]"));
+                self.diagnostics
+                    .push(Diagnostic::at(&origin(line), problem));
+            }
+        }
+        for setting in source.file.settings() {
+            if !is_read(setting.line) || !is_known(setting.section) {
+                continue;
+            }
+            let (section, key) = OLD_SPELLINGS
+                .iter()
+                .find(|(section, key, _, _)| (*section, *key) == (setting.section, setting.key))
+                .map_or((setting.section, setting.key), |(_, _, section, key)| {
+                    (section, key)
+                });
+            self.settings.push(MergedSetting {
+                section: section.to_owned(),
+                key: key.to_owned(),
+                value: setting.value.to_owned(),
+                origin: origin(setting.line),
+            });
+        }
+        if end.is_some() {
+            return;
+        }
+        if let Some(refusal) = source.file.refusal() {
+            let problem = Problem::refused(format!(
+                "{}, the rest of the file is not read",
+                refusal.reason
+            ));
+            let mut diagnostic = Diagnostic::at(&origin(refusal.line), problem);
+            if self.fragment.as_ref() != Some(&source.path) {
+                diagnostic.effect = Effect::Ignored;
+            }
+            self.diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn is_refused_command(setting: &Setting<'_>, specifiers: &Specifiers<'_>) -> bool {
+    setting.section == "Service"
+        && EXEC_KEYS.contains(&setting.key)
+        && parse_exec(setting.value, specifiers)
+            .problems
+            .iter()
+            .any(|problem| problem.effect == Effect::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn source(path: &str, text: &str) -> Source {
+        Source {
+            path: path.to_owned(),
+            file: UnitFile::parse(text),
+        }
+    }
+
+    #[test]
+    fn lists_are_reset_by_empty_values() {
+        let fragment = source("f", "[A]\nK=1\nK=2\nL=1\n");
+        let dropins = [source("d", "[A]\nK=\nK=3\n"), source("e", "[A]\nK=4\nL=\n")];
+        let merged = Merged::new(Some(&fragment), &dropins, None);
+        let values = |key| -> Vec<String> {
+            let list = merged.list("A", key);
+            list.iter()
+                .map(|s| format!("{}:{}", s.origin.file, s.value))
+                .collect()
+        };
+        assert_eq!(values("K"), ["d:3", "e:4"]);
+        assert_eq!(values("L"), [""; 0]);
+        assert_eq!(merged.last("A", "K").map(|s| s.value.as_str()), Some("4"));
+    }
+
+    #[test]
+    fn units_have_known_sections_and_others_any() {
+        let unit = "a.service".parse().expect("valid");
+        let host = BTreeMap::new();
+        let specifiers = Specifiers {
+            unit: &unit,
+            fragment: None,
+            host: &host,
+        };
+        let text = "[Container]\nImage=x\nfoo\n[X-Podseal]\nLevel=strict\n[Unit]\nBindTo=b\nfoo\n";
+        let unit_file = Merged::new(Some(&source("f", text)), &[], Some(&specifiers));
+        let keys: Vec<&str> = unit_file.settings.iter().map(|s| s.key.as_str()).collect();
+        assert_eq!(keys, ["BindsTo"]);
+        let lines: Vec<usize> = unit_file
+            .diagnostics
+            .iter()
+            .filter_map(|d| d.origin.as_ref().map(|o| o.line))
+            .collect();
+        assert_eq!(lines, [8, 1]);
+        let quadlet = Merged::new(Some(&source("f", text)), &[], None);
+        assert_eq!(quadlet.settings.len(), 3);
+        assert_eq!(quadlet.diagnostics.len(), 2);
+    }
+}

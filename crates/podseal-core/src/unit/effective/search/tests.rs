@@ -1,0 +1,296 @@
+use super::*;
+
+/// Search directories from lines `DIR/NAME`, `DIR/NAME -> TARGET`,
+/// `DIR/NAME (empty)` and `DIR/NAME.d/FILE`; the directories are `/hi`, `/lo`.
+fn dirs(lines: &[&str]) -> Vec<SearchDir> {
+    let mut dirs: Vec<SearchDir> = ["hi", "lo"]
+        .iter()
+        .map(|name| SearchDir {
+            path: format!("/{name}"),
+            entries: BTreeMap::new(),
+        })
+        .collect();
+    for line in lines {
+        let (path, target) = match line.split_once(" -> ") {
+            Some((path, target)) => (path, Some(target)),
+            None => (*line, None),
+        };
+        let (path, empty) = match path.strip_suffix(" (empty)") {
+            Some(path) => (path, true),
+            None => (path, false),
+        };
+        let (dir, rest) = path.split_once('/').expect("DIR/NAME");
+        let entries = &mut dirs[usize::from(dir == "lo")].entries;
+        if let Some((name, file)) = rest.split_once('/') {
+            let kind = if empty || target.is_some() {
+                DropIn::Masked
+            } else {
+                DropIn::File
+            };
+            match entries
+                .entry(name.to_owned())
+                .or_insert_with(|| Entry::Directory(BTreeMap::new()))
+            {
+                Entry::Directory(files) => files.insert(file.to_owned(), kind),
+                other => panic!("{other:?}"),
+            };
+        } else {
+            let entry = match target {
+                Some(target) => Entry::Link(target.to_owned()),
+                None if empty => Entry::Empty,
+                None => Entry::File,
+            };
+            entries.insert(rest.to_owned(), entry);
+        }
+    }
+    dirs
+}
+
+fn find(unit: &str, lines: &[&str]) -> Located {
+    locate(&unit.parse().expect("valid"), &dirs(lines))
+}
+
+#[test]
+fn order_of_directories_for_drop_ins() {
+    let located = find(
+        "a-b-c.service",
+        &[
+            "hi/a-b-c.service",
+            // Search directories count before the length of the name …
+            "lo/a-b-c.service.d/1.conf",
+            "hi/a-.service.d/1.conf",
+            "hi/service.d/1.conf",
+            "lo/a-b-.service.d/2.conf",
+            "hi/a-.service.d/2.conf",
+            // … and the type's directory always comes last.
+            "lo/a-b-c.service.d/3.conf",
+            "hi/service.d/3.conf",
+            "hi/a-b-c.service.d/4.conf",
+            "hi/a-.service.d/4.conf",
+            "hi/a-.service.d/5.conf",
+            "lo/service.d/0.conf",
+        ],
+    );
+    assert_eq!(
+        located.dropins,
+        [
+            "/lo/service.d/0.conf",
+            "/hi/a-.service.d/1.conf",
+            "/hi/a-.service.d/2.conf",
+            "/lo/a-b-c.service.d/3.conf",
+            "/hi/a-b-c.service.d/4.conf",
+            "/hi/a-.service.d/5.conf",
+        ]
+    );
+}
+
+#[test]
+fn names_with_drop_ins() {
+    let names = |name: &str| dropin_names(&name.parse().expect("valid"));
+    assert_eq!(
+        names("x-y-z@i-j.service"),
+        [
+            "x-y-z@i-j.service",
+            "x-y-z@.service",
+            "x-y-@i-j.service",
+            "x-y-@.service",
+            "x-@i-j.service",
+            "x-@.service",
+        ]
+    );
+    assert_eq!(
+        names("a--b.socket"),
+        ["a--b.socket", "a--.socket", "a-.socket"]
+    );
+    assert_eq!(names("a-.service"), ["a-.service"]);
+    assert_eq!(names("a@.service"), ["a@.service"]);
+}
+
+#[test]
+fn masks_hide_weaker_files() {
+    let located = find(
+        "a.service",
+        &[
+            "hi/a.service",
+            "lo/a.service.d/5.conf",
+            "hi/a.service.d/5.conf -> /dev/null",
+            "hi/a.service.d/.6.conf",
+            "hi/a.service.d/7.txt",
+            "lo/a.service.d/8.conf",
+            "hi/a.service.d/8.conf (empty)",
+            "lo/a.service.d/9.conf",
+        ],
+    );
+    assert_eq!(located.dropins, ["/lo/a.service.d/9.conf"]);
+    for mask in ["hi/a.service -> /dev/null", "hi/a.service (empty)"] {
+        let located = find("a.service", &[mask, "lo/a.service"]);
+        assert_eq!(
+            located.fragment,
+            Fragment::Masked("/hi/a.service".to_owned())
+        );
+    }
+    let located = find(
+        "a@b.service",
+        &["hi/a@b.service -> /dev/null", "hi/a@.service"],
+    );
+    assert_eq!(
+        located.fragment,
+        Fragment::Masked("/hi/a@b.service".to_owned())
+    );
+}
+
+/// A unit, the files, its id and the path of its file (`-` for none).
+type Row<'a> = (&'a str, &'a [&'a str], &'a str, &'a str);
+
+const FRAGMENTS: &[Row<'_>] = &[
+    (
+        "a.service",
+        &["hi/a.service", "lo/a.service"],
+        "a.service",
+        "/hi/a.service",
+    ),
+    ("a.service", &["lo/a.service"], "a.service", "/lo/a.service"),
+    ("a.service", &["hi/b.service"], "a.service", "-"),
+    (
+        "al.service",
+        &["lo/orig.service", "hi/al.service -> orig.service"],
+        "orig.service",
+        "/lo/orig.service",
+    ),
+    // A link into the search path names a unit, not a file.
+    (
+        "al.service",
+        &[
+            "hi/o.service",
+            "lo/o.service",
+            "lo/al.service -> /lo/o.service",
+        ],
+        "o.service",
+        "/hi/o.service",
+    ),
+    (
+        "z.service",
+        &[
+            "hi/y.service -> x.service",
+            "hi/z.service -> y.service",
+            "lo/x.service",
+        ],
+        "x.service",
+        "/lo/x.service",
+    ),
+    (
+        "z.service",
+        &["hi/y.service -> z.service", "hi/z.service -> y.service"],
+        "z.service",
+        "-",
+    ),
+    (
+        "a.service",
+        &["hi/a.service -> a.service"],
+        "a.service",
+        "-",
+    ),
+    // One to elsewhere is the file itself.
+    (
+        "al.service",
+        &["hi/al.service -> ../opt/foo.service"],
+        "al.service",
+        "/hi/al.service",
+    ),
+    (
+        "al.service",
+        &["hi/al.service -> gone.service", "lo/al.service"],
+        "al.service",
+        "-",
+    ),
+    (
+        "al.service",
+        &["hi/al.service -> a.socket", "hi/a.socket"],
+        "al.service",
+        "-",
+    ),
+    (
+        "al.service",
+        &["hi/al.service -> o@i.service", "hi/o@.service"],
+        "al.service",
+        "-",
+    ),
+    (
+        "a@b.service",
+        &["lo/a@b.service", "hi/a@.service"],
+        "a@b.service",
+        "/lo/a@b.service",
+    ),
+    (
+        "a@b.service",
+        &["hi/a@.service"],
+        "a@b.service",
+        "/hi/a@.service",
+    ),
+    (
+        "al@i.service",
+        &["hi/o@.service", "hi/al@.service -> o@.service"],
+        "o@i.service",
+        "/hi/o@.service",
+    ),
+    (
+        "al@i.service",
+        &["hi/o@.service", "hi/al@i.service -> o@.service"],
+        "o@i.service",
+        "/hi/o@.service",
+    ),
+];
+
+#[test]
+fn fragments() {
+    for (unit, files, id, path) in FRAGMENTS {
+        let located = find(unit, files);
+        assert_eq!(located.id.as_str(), *id, "{unit} {files:?}");
+        let expected = match *path {
+            "-" => Fragment::Missing,
+            path => Fragment::File(path.to_owned()),
+        };
+        assert_eq!(located.fragment, expected, "{unit} {files:?}");
+    }
+}
+
+#[test]
+fn drop_ins_of_aliases() {
+    let files = [
+        "hi/orig.service",
+        "hi/al.service -> orig.service",
+        "lo/al.service.d/4.conf",
+        "hi/al.service.d/5.conf",
+        "lo/orig.service.d/5.conf",
+        "hi/al-.service.d/6.conf",
+    ];
+    // The unit's own name comes first, whatever it was looked for by.
+    for unit in ["orig.service", "al.service"] {
+        let located = find(unit, &files);
+        assert_eq!(
+            located.dropins,
+            ["/lo/al.service.d/4.conf", "/lo/orig.service.d/5.conf"],
+            "{unit}"
+        );
+    }
+    let located = find(
+        "al@i.service",
+        &[
+            "hi/o@.service",
+            "hi/al@.service -> o@.service",
+            "hi/al@.service.d/1.conf",
+            "hi/o@i.service.d/2.conf",
+            "hi/al@i.service.d/3.conf",
+            "hi/o@.service.d/4.conf",
+        ],
+    );
+    assert_eq!(
+        located.dropins,
+        [
+            "/hi/al@.service.d/1.conf",
+            "/hi/o@i.service.d/2.conf",
+            "/hi/al@i.service.d/3.conf",
+            "/hi/o@.service.d/4.conf",
+        ]
+    );
+}

@@ -1,0 +1,179 @@
+//! `ListenStream=` and its like.
+
+use serde::Serialize;
+
+use super::super::merge::MergedSetting;
+use super::super::reader::Reader;
+use super::super::{Diagnostic, Located};
+use super::SECTION;
+use crate::family::Family;
+use crate::number::parse_unsigned;
+use crate::socket_address::{SocketAddress, SocketAddressError, SocketKind};
+use crate::unit::{Problem, WHITESPACE};
+
+/// Something to listen on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Listen {
+    /// `ListenStream=`, `ListenDatagram=` or `ListenSequentialPacket=`.
+    Socket {
+        /// Which of the three.
+        kind: SocketKind,
+        /// The family of the address.
+        family: Family,
+        /// The address in canonical form.
+        address: SocketAddress,
+    },
+    /// `ListenNetlink=`.
+    Netlink {
+        /// Protocol name or number, and group.
+        address: String,
+    },
+    /// `ListenFIFO=`, `ListenSpecial=`, `ListenMessageQueue=` or
+    /// `ListenUSBFunction=`: no socket.
+    Path {
+        /// The key without `Listen`.
+        key: &'static str,
+        /// The path or name.
+        path: String,
+    },
+}
+
+/// The keys to listen with. An empty value of one resets all.
+const LISTEN_KEYS: &[(&str, Parse)] = &[
+    ("ListenStream", |value| socket(value, SocketKind::Stream)),
+    ("ListenDatagram", |value| {
+        socket(value, SocketKind::Datagram)
+    }),
+    ("ListenSequentialPacket", |value| {
+        socket(value, SocketKind::SequentialPacket)
+    }),
+    ("ListenNetlink", netlink),
+    ("ListenFIFO", |value| path("FIFO", value)),
+    ("ListenSpecial", |value| path("Special", value)),
+    ("ListenMessageQueue", |value| path("MessageQueue", value)),
+    ("ListenUSBFunction", |value| path("USBFunction", value)),
+];
+
+type Parse = fn(&str) -> Result<Listen, Problem>;
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Located<Listen>> {
+    let parser = |setting: &MergedSetting| {
+        let key = LISTEN_KEYS.iter().find(|(key, _)| *key == setting.key)?;
+        (setting.section == SECTION).then_some(key.1)
+    };
+    let mut found = Vec::new();
+    for setting in &reader.merged.settings {
+        let Some(parse) = parser(setting) else {
+            continue;
+        };
+        if setting.value.is_empty() {
+            found.clear();
+            continue;
+        }
+        let value = match reader.specifiers.expand(&setting.value) {
+            Ok(value) => value,
+            Err(error) => {
+                reader.ignore(setting, error.to_string());
+                continue;
+            }
+        };
+        match parse(&value) {
+            Ok(listen) => found.push(Located {
+                value: listen,
+                origin: setting.origin.clone(),
+            }),
+            Err(problem) => reader.note(setting, problem),
+        }
+    }
+    // systemd makes a mount dependency of each path, which fails for these.
+    for listen in &found {
+        if let Listen::Socket {
+            address: SocketAddress::Unix { path },
+            ..
+        } = &listen.value
+            && path.split('/').any(|part| part == "..")
+        {
+            let problem = Problem::refused(format!("socket path {path:?} is not normalized"));
+            reader
+                .diagnostics
+                .push(Diagnostic::at(&listen.origin, problem));
+        }
+    }
+    found
+}
+
+fn socket(value: &str, kind: SocketKind) -> Result<Listen, Problem> {
+    // A specifier that the caller has no value for is a path, such as %t.
+    let address = match value.strip_prefix('%') {
+        Some(rest) if rest.contains('/') => SocketAddress::Unix {
+            path: value.to_owned(),
+        },
+        _ => value
+            .parse()
+            .map_err(|error: SocketAddressError| Problem::ignored(error.to_string()))?,
+    };
+    if !address.supports(kind) {
+        return Err(Problem::ignored(format!(
+            "{value:?} cannot be a socket of this kind"
+        )));
+    }
+    Ok(Listen::Socket {
+        kind,
+        family: address.family(),
+        address,
+    })
+}
+
+/// Protocol names of `ListenNetlink=`, see `netlink(7)`.
+const NETLINK_PROTOCOLS: &[&str] = &[
+    "route",
+    "firewall",
+    "inet-diag",
+    "nflog",
+    "xfrm",
+    "selinux",
+    "iscsi",
+    "audit",
+    "fib-lookup",
+    "connector",
+    "netfilter",
+    "ip6-fw",
+    "dnrtmsg",
+    "kobject-uevent",
+    "generic",
+    "scsitransport",
+    "ecryptfs",
+    "rdma",
+];
+
+fn netlink(value: &str) -> Result<Listen, Problem> {
+    let error = || Problem::ignored(format!("{value:?} is not a netlink protocol and group"));
+    let value = value.trim_start_matches(WHITESPACE);
+    let (protocol, group) = value.split_once(WHITESPACE).unwrap_or((value, ""));
+    let group = group.trim_start_matches(WHITESPACE);
+    let known =
+        NETLINK_PROTOCOLS.contains(&protocol) || parse_unsigned(protocol, 0x7fff_ffff).is_ok();
+    if !known {
+        return Err(error());
+    }
+    let group = match group {
+        "" => 0,
+        group => parse_unsigned(group, u32::MAX.into()).map_err(|_| error())?,
+    };
+    Ok(Listen::Netlink {
+        address: format!("{protocol} {group}"),
+    })
+}
+
+fn path(key: &'static str, value: &str) -> Result<Listen, Problem> {
+    if !value.starts_with(['/', '%']) {
+        return Err(Problem::ignored(format!(
+            "{value:?} is not an absolute path"
+        )));
+    }
+    Ok(Listen::Path {
+        key,
+        path: value.to_owned(),
+    })
+}
