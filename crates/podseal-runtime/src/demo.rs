@@ -31,7 +31,7 @@ use crate::signals;
 /// The image that the demo makes.
 pub const IMAGE: &str = "localhost/podseal-demo";
 /// The name of the service it runs.
-const SERVICE: &str = "podseal-demo";
+const SERVICE: &str = "demo";
 /// The name of the containers in which it probes.
 const PROBE_CONTAINER: &str = "podseal-demo-probe";
 
@@ -178,7 +178,7 @@ impl Demo {
         if user.is_rootless() {
             pause::ensure(&user)?;
         }
-        let instance = Instance::acquire(&user, "podseal-demo-setup")?;
+        let instance = Instance::acquire(&user, "demo-setup")?;
         let families = FamilySet::default();
         let oci_runtime =
             oci_runtime::choose(None, &info.oci_runtime, &families, &user, &instance)?;

@@ -17,6 +17,7 @@ use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::{self, Choice, RuntimeError};
 use crate::pause::{self, PauseError};
 use crate::podman::{Podman, PodmanError};
+use crate::signals;
 use crate::sockets::{ServiceSocket, SocketError, SocketOptions};
 use crate::supervise::Supervised;
 
@@ -143,15 +144,20 @@ impl PrepareError {
     }
 }
 
-/// Checks `request` and this host, then opens the sockets, last.
+/// Checks `request` and this host, then opens the sockets, last. SIGINT,
+/// SIGTERM and SIGHUP are caught from then on and end the supervision at its
+/// first look.
 ///
 /// # Errors
 /// See [`PrepareError`]; nothing is left behind.
 pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     let names = socket_names(request)?;
     let user = User::current();
-    let own = host::own_executable().map_err(|source| PrepareError::Host { source })?;
+    let host_error = |source| PrepareError::Host { source };
+    let own = host::own_executable().map_err(host_error)?;
     let own = own.to_string_lossy().into_owned();
+    // From here on a signal must not leave anything behind.
+    let end_wanted = signals::end_wanted().map_err(host_error)?;
     let instance = Instance::acquire(&user, &request.name)?;
     let mut settings = Settings {
         kind: if request.notify {
@@ -210,6 +216,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
             start_now: request.start_now,
             notify_path: instance.directory().join("notify"),
             cid_file,
+            end_wanted,
         },
         oci_runtime,
         instance,

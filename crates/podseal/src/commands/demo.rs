@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io;
 
-use anstyle::{AnsiColor, Style};
-use comfy_table::{Cell, CellAlignment, Table};
+use anstyle::Style;
+use comfy_table::{Attribute, Cell, Color, Table};
 use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, Verdict};
 use podseal_runtime::command::CommandLine;
@@ -14,8 +14,6 @@ use crate::cli::Demo;
 use crate::{exit, output};
 
 const STEP: Style = Style::new().bold();
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +136,9 @@ fn explanation(said: &str) -> io::Result<bool> {
 
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    // Whether colours are shown is decided where the table is printed.
+    table.enforce_styling();
+    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
     table.set_header([
         "a way to an internet socket",
         "on the host:\nunsealed",
@@ -150,19 +150,21 @@ fn table(rows: &[Row]) -> Table {
         let mut cells = vec![Cell::new(row.probe.title)];
         for finding in [&row.host, &row.container] {
             cells.push(Cell::new(outcome(&finding.unsealed)));
-            cells.push(Cell::new(sealed(finding)).set_alignment(CellAlignment::Left));
+            cells.push(sealed(finding));
         }
         table.add_row(cells);
     }
     table
 }
 
-fn sealed(finding: &Finding) -> String {
+fn sealed(finding: &Finding) -> Cell {
     let text = outcome(&finding.sealed);
     match finding.verdict() {
-        Verdict::Closed => format!("{GOOD}closed{GOOD:#} {text}"),
-        Verdict::Open => format!("{BAD}OPEN{BAD:#}"),
-        Verdict::Inconclusive => format!("n/a {text}"),
+        Verdict::Closed => Cell::new(format!("closed ({text})")).fg(Color::Green),
+        Verdict::Open => Cell::new("OPEN")
+            .fg(Color::Red)
+            .add_attribute(Attribute::Bold),
+        Verdict::Inconclusive => Cell::new(format!("n/a ({text})")),
     }
 }
 
