@@ -30,6 +30,18 @@ pub enum Join {
     Never,
 }
 
+impl Join {
+    /// Whether `program`, started by a user who is not root, is to join.
+    #[must_use]
+    pub fn applies(self, program: &Path) -> bool {
+        match self {
+            Self::Auto => program.file_name().is_some_and(|name| name == "podman"),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// What to launch, and under which seal.
 #[derive(Debug)]
 pub struct Launch {
@@ -154,7 +166,7 @@ pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
     command.args(arguments);
 
     let user = User::current();
-    if user.is_rootless() && joins(launch.join, Path::new(program)) {
+    if user.is_rootless() && launch.join.applies(Path::new(program)) {
         join_podman(&user)?;
         // As Podman itself does in a process it has re-executed in there
         // (pkg/rootless/rootless_linux.go).
@@ -177,14 +189,6 @@ pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
         program: program.into(),
         source: command.exec(),
     })
-}
-
-fn joins(join: Join, program: &Path) -> bool {
-    match join {
-        Join::Auto => program.file_name().is_some_and(|name| name == "podman"),
-        Join::Always => true,
-        Join::Never => false,
-    }
 }
 
 fn join_podman(user: &User) -> Result<(), LaunchError> {
@@ -222,7 +226,7 @@ mod tests {
             (Join::Never, "podman", false),
         ] {
             assert_eq!(
-                joins(join, Path::new(program)),
+                join.applies(Path::new(program)),
                 expected,
                 "{join:?} {program}"
             );

@@ -17,6 +17,7 @@ use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::{self, Choice, RuntimeError};
 use crate::pause::{self, PauseError};
 use crate::podman::{Podman, PodmanError};
+use crate::seal::Join;
 use crate::signals;
 use crate::sockets::{ServiceSocket, SocketError, SocketOptions};
 use crate::supervise::Supervised;
@@ -187,6 +188,9 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
                     program: program.to_owned(),
                 });
             }
+            if user.is_rootless() && Join::Auto.applies(Path::new(program)) {
+                add_pause_process(&user, &own, &mut settings)?;
+            }
             settings.start = vec![launcher(&own, request, command.clone())];
         }
         Workload::Image(container) => {
@@ -231,6 +235,13 @@ fn launcher(own: &str, request: &Request, command: Vec<String>) -> Command {
     Command::new(words)
 }
 
+/// Sees to it that Podman finds its pause process, now and before each start.
+fn add_pause_process(user: &User, own: &str, settings: &mut Settings) -> Result<(), PauseError> {
+    pause::ensure(user)?;
+    settings.start_pre = vec![Command::new([own, "pause", "ensure", "--quiet"])];
+    Ok(())
+}
+
 /// Makes `settings` those of a container, once Podman and this host are seen
 /// to be ready for it.
 fn add_container(
@@ -249,8 +260,7 @@ fn add_container(
         podman.require_image(&container.image)?;
     }
     if user.is_rootless() {
-        pause::ensure(user)?;
-        settings.start_pre = vec![Command::new([own, "pause", "ensure", "--quiet"])];
+        add_pause_process(user, own, settings)?;
     }
     let choice = oci_runtime::choose(
         container.oci_runtime.as_deref(),

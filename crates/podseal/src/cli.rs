@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use podseal_core::listen::Listen;
+use podseal_core::listen::{Listen, ListenError};
 use podseal_core::policy::families::FamilySet;
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 
@@ -16,10 +16,14 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default())
     .placeholder(AnsiColor::Cyan.on_default());
 
+const EXIT_STATUS: &str = "\
+Exit status: 0 what was asked for was done, 1 it was not, 2 the command line was wrong.
+More commands, made for units and other programs: enter, pause, probe, echo (see `podseal help enter`).";
+
 /// Seal rootless Podman services: reachable only through the sockets you give
 /// them, unable to dial out, and proven so.
 #[derive(Debug, Parser)]
-#[command(name = "podseal", version, styles = STYLES, max_term_width = 100)]
+#[command(name = "podseal", version, styles = STYLES, max_term_width = 100, after_help = EXIT_STATUS)]
 pub(crate) struct Cli {
     /// When to use colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -88,7 +92,7 @@ pub(crate) struct Run {
     /// @NAME (a UNIX stream socket; unix-dgram: or unix-seqpacket: before it
     /// for other kinds), vsock:CID:PORT. A bare PORT is every address of this
     /// host.
-    #[arg(long, short, value_name = "ADDRESS", required = true)]
+    #[arg(long, short, value_name = "ADDRESS", required = true, value_parser = listen)]
     pub(crate) listen: Vec<Listen>,
 
     /// Run a container of this image, which must have been pulled.
@@ -293,6 +297,11 @@ pub(crate) struct Demo {
 
 /// A time limit; none is forever.
 pub(crate) type Timeout = Option<Duration>;
+
+fn listen(text: &str) -> Result<Listen, String> {
+    text.parse()
+        .map_err(|error: ListenError| format!("{error}; {}", error.hint()))
+}
 
 fn service_name(text: &str) -> Result<String, &'static str> {
     if podseal_core::podman::is_valid_name(text) {
