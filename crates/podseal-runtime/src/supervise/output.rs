@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Not more than a pipe or terminal that is ready takes without blocking
 /// (`PIPE_BUF`, pipe(7)).
@@ -53,13 +53,19 @@ impl Output {
         }
     }
 
-    /// Moves one chunk one step, after [`Self::poll`] said so.
-    pub(super) fn advance(&mut self) {
+    /// Moves one chunk one step, if that is possible without waiting.
+    pub(super) fn advance(&mut self) -> bool {
+        // Asked again: since somebody polled, all may have been drained.
+        let mut fds = [self.poll()];
+        if !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
+            return false;
+        }
         if self.pending.is_empty() {
             self.take_in();
         } else {
             self.pass_on();
         }
+        true
     }
 
     fn take_in(&mut self) {
@@ -90,18 +96,33 @@ impl Output {
 
     /// Passes on what is there, without waiting for more.
     pub(super) fn drain(&mut self) {
-        loop {
-            let mut fds = [self.poll()];
-            match rustix::event::poll(&mut fds, Some(&rustix::event::Timespec::default())) {
-                Ok(1..) => self.advance(),
-                _ => return,
-            }
-        }
+        while self.advance() {}
     }
 
     /// The end of what was written, and forgets it.
     pub(super) fn take_kept(&mut self) -> String {
         let kept: Vec<u8> = self.kept.drain(..).collect();
         String::from_utf8_lossy(&kept).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn nothing_to_read_never_blocks_and_the_end_is_kept() {
+        // A descriptor that lives as long as the test process.
+        let null: &'static File = Box::leak(Box::new(File::create("/dev/null").unwrap()));
+        let mut output = Output::to(null.as_fd()).unwrap();
+        assert!(!output.advance(), "empty");
+        rustix::io::write(output.source(), &[b'a'; KEPT]).unwrap();
+        rustix::io::write(output.source(), b"end").unwrap();
+        output.drain();
+        assert!(!output.advance(), "drained");
+        let kept = output.take_kept();
+        assert!(kept.len() == KEPT && kept.ends_with("aaend"), "{kept}");
+        assert_eq!(output.take_kept(), "");
     }
 }
