@@ -238,18 +238,20 @@ impl<'a> Supervisor<'a> {
                 return Ok(finish);
             }
             let ready = self.wait()?;
-            // Messages before ends: a process may say something and end.
-            if ready.notify {
-                self.read_notifications()?;
-            }
-            self.reap(ready.main_ended);
-            self.take_signals();
+            // At once, as long as what was said of the streams is true: what
+            // follows may pass on output as well, and the next step would block.
             if ready.stdout {
                 self.stdout.advance();
             }
             if ready.stderr {
                 self.stderr.advance();
             }
+            // Messages before ends: a process may say something and end.
+            if ready.notify {
+                self.read_notifications()?;
+            }
+            self.reap(ready.main_ended);
+            self.take_signals();
             if let Some(index) = ready.socket {
                 self.traffic(index);
             }
