@@ -147,7 +147,9 @@ pub fn find(user: &User) -> Result<Option<PauseProcess>, PauseError> {
         let Ok(text) = fs::read_to_string(directory.join("pause.pid")) else {
             continue;
         };
-        let Some(pid) = text.trim().parse().ok().and_then(Pid::from_raw) else {
+        // Only a positive number names a process.
+        let number = text.trim().parse().ok().filter(|number| *number > 0);
+        let Some(pid) = number.and_then(Pid::from_raw) else {
             continue;
         };
         if let Some(process) = examine(pid, user)? {
