@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::host::{self, User};
 use crate::podman::{Podman, PodmanError};
@@ -101,7 +101,7 @@ impl PauseError {
             }
             Self::NoSubordinateIds { user, .. } => {
                 format!(
-                    "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}, with ranges that no other user has"
+                    "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}, with ranges that no other user has; then as {user}: podman system migrate"
                 )
             }
             Self::Podman {
@@ -147,7 +147,9 @@ pub fn find(user: &User) -> Result<Option<PauseProcess>, PauseError> {
         let Ok(text) = fs::read_to_string(directory.join("pause.pid")) else {
             continue;
         };
-        let Some(pid) = text.trim().parse().ok().and_then(Pid::from_raw) else {
+        // Only a positive number names a process.
+        let number = text.trim().parse().ok().filter(|number| *number > 0);
+        let Some(pid) = number.and_then(Pid::from_raw) else {
             continue;
         };
         if let Some(process) = examine(pid, user)? {
@@ -236,7 +238,10 @@ fn is_alive(pidfd: &OwnedFd) -> bool {
 /// It cannot be made; the error tells which part of the host is not ready.
 pub fn ensure(user: &User) -> Result<Ensured, PauseError> {
     if let Some(process) = find(user)? {
-        return Ok(Ensured::Alive(process));
+        return match without_ranges(&process, user) {
+            Some(error) => Err(error),
+            None => Ok(Ensured::Alive(process)),
+        };
     }
     if rustix::thread::no_new_privs().unwrap_or(false) {
         return Err(PauseError::NoNewPrivileges);
@@ -246,12 +251,35 @@ pub fn ensure(user: &User) -> Result<Ensured, PauseError> {
         let source = source.into();
         return Err(cause(user).unwrap_or(PauseError::Podman { source }));
     }
-    match find(user)? {
-        Some(process) => Ok(Ensured::Made(process)),
-        None => Err(cause(user).unwrap_or_else(|| PauseError::NotKept {
+    let Some(process) = find(user)? else {
+        return Err(cause(user).unwrap_or_else(|| PauseError::NotKept {
             directories: pid_file_directories(user),
-        })),
+        }));
+    };
+    match without_ranges(&process, user) {
+        Some(error) => {
+            // Of no use to anybody: Podman would take it for good later.
+            let _ = pidfd_send_signal(&process.pidfd, Signal::KILL);
+            Err(error)
+        }
+        None => Ok(Ensured::Made(process)),
     }
+}
+
+/// Without ranges of ids Podman goes on with the user's own id alone, and
+/// images fail in odd ways. Where that is so, says what is missing.
+fn without_ranges(process: &PauseProcess, user: &User) -> Option<PauseError> {
+    let path = format!("/proc/{}/uid_map", process.pid.as_raw_nonzero());
+    let has_one_id = is_one_id(&fs::read_to_string(path).ok()?);
+    has_one_id.then(|| cause(user)).flatten()
+}
+
+/// Whether a uid_map (user_namespaces(7)) has one id and no more.
+fn is_one_id(uid_map: &str) -> bool {
+    let mut lengths = uid_map
+        .lines()
+        .map(|line| line.split_whitespace().nth(2).unwrap_or_default());
+    lengths.next() == Some("1") && lengths.next().is_none()
 }
 
 /// What about this host explains that Podman cannot make user namespaces.
@@ -320,6 +348,18 @@ mod tests {
         let user = User::current();
         let own = rustix::process::getpid();
         assert!(examine(own, &user).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_users_own_id_alone_is_no_range() {
+        for (uid_map, expected) in [
+            ("         0       1000          1\n", true),
+            ("0 1000 1\n1 100000 65536\n", false),
+            ("0 0 4294967295\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_one_id(uid_map), expected, "{uid_map:?}");
+        }
     }
 
     #[test]

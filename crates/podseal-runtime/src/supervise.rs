@@ -240,18 +240,19 @@ impl<'a> Supervisor<'a> {
                 return Ok(finish);
             }
             let ready = self.wait()?;
-            // Messages before ends: a process may say something and end.
-            if ready.notify {
-                self.read_notifications()?;
-            }
-            self.reap(ready.main_ended);
-            self.take_signals();
+            // At once, as long as what was said of the streams is true: what
+            // follows may pass on output as well, and the next step would block.
             if ready.stdout {
                 self.stdout.advance();
             }
             if ready.stderr {
                 self.stderr.advance();
             }
+            if ready.notify {
+                self.read_notifications()?;
+            }
+            self.reap(ready.main_ended)?;
+            self.take_signals();
             if let Some(index) = ready.socket {
                 self.traffic(index);
             }
@@ -475,23 +476,21 @@ impl<'a> Supervisor<'a> {
     fn read_notifications(&mut self) -> Result<(), SuperviseError> {
         let wait = |source| SuperviseError::Wait { source };
         while let Some((sender, message)) = self.notify.receive().map_err(wait)? {
-            let notifications = notify::parse(&message);
-            let processes = self.processes();
-            if !processes.contains(&sender) {
+            if !processes::is_descendant(sender) {
                 tracing::debug!(
                     sender = sender.as_raw_nonzero(),
                     "notification of a stranger"
                 );
                 continue;
             }
-            for notification in notifications {
-                self.notified(notification, &processes);
+            for notification in notify::parse(&message) {
+                self.notified(notification);
             }
         }
         Ok(())
     }
 
-    fn notified(&mut self, notification: Notification, processes: &[Pid]) {
+    fn notified(&mut self, notification: Notification) {
         match notification {
             Notification::Ready => self.feed(Event::Ready),
             Notification::Stopping => (self.observe)(Notice::Stopping),
@@ -500,7 +499,7 @@ impl<'a> Supervisor<'a> {
             Notification::ExtendTimeout(by) => self.feed(Event::ExtendTimeout(by)),
             Notification::MainPid(pid) => {
                 // Only one of its own processes can become the main one.
-                let pid = Pid::from_raw(pid).filter(|pid| processes.contains(pid));
+                let pid = Pid::from_raw(pid).filter(|pid| self.processes().contains(pid));
                 match pid {
                     Some(pid) if Some(pid) != self.control => self.main = Some(Main::new(pid)),
                     _ => tracing::debug!("MAINPID of a stranger"),
@@ -511,10 +510,15 @@ impl<'a> Supervisor<'a> {
 
     /// Waits for every child that has ended, and takes note of `ended`, the
     /// main process if that has, whoever's child it is.
-    fn reap(&mut self, ended: Option<Pid>) {
+    fn reap(&mut self, ended: Option<Pid>) -> Result<(), SuperviseError> {
         self.child_ended.take();
-        // ECHILD ends it as well: there is no child at all.
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+        while processes::a_child_has_ended() {
+            // Messages before ends: a process may say something and end, and
+            // once it is waited for, nobody knows any more whose it was.
+            self.read_notifications()?;
+            let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) else {
+                break;
+            };
             let exit = command::exit_of(status);
             if self.main.as_ref().is_some_and(|main| main.pid == pid) {
                 self.main = None;
@@ -535,6 +539,7 @@ impl<'a> Supervisor<'a> {
             self.main = None;
             self.feed(Event::MainExited(Exit::Code(0)));
         }
+        Ok(())
     }
 
     fn report(&mut self, phase: Phase, exit: Exit) {

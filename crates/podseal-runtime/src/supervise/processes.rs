@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
 
 /// Every living descendant of this process, except those in `spared` and
 /// their descendants. Zombies do not count.
@@ -27,7 +27,7 @@ pub(super) fn descendants(spared: Option<Pid>) -> Vec<Pid> {
         }
     }
     let mut found = Vec::new();
-    let mut look_at = vec![rustix::process::getpid().as_raw_nonzero().get()];
+    let mut look_at = vec![getpid().as_raw_nonzero().get()];
     while let Some(parent) = look_at.pop() {
         for child in children.remove(&parent).unwrap_or_default() {
             let Some(pid) = Pid::from_raw(child).filter(|pid| Some(*pid) != spared) else {
@@ -38,6 +38,25 @@ pub(super) fn descendants(spared: Option<Pid>) -> Vec<Pid> {
         }
     }
     found
+}
+
+/// Whether `pid` descends from this process, or did until it ended and was not
+/// waited for yet.
+pub(super) fn is_descendant(pid: Pid) -> bool {
+    let own = getpid().as_raw_nonzero().get();
+    let parent_of = |pid: i32| {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        state_and_parent(&stat).map(|(_, parent)| parent)
+    };
+    std::iter::successors(parent_of(pid.as_raw_nonzero().get()), |pid| parent_of(*pid))
+        .any(|pid| pid == own)
+}
+
+/// Whether a child has ended and was not waited for yet.
+pub(super) fn a_child_has_ended() -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // ECHILD: there is no child at all.
+    matches!(waitid(WaitId::All, options), Ok(Some(_)))
 }
 
 /// The state and the parent's id from /proc/PID/stat, see proc_pid_stat(5).

@@ -1,0 +1,231 @@
+//! `podseal enter`: each case is a process of its own.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+
+use podseal_core::probe::{Outcome, PROBES, ProbeReport};
+
+use crate::account::{is_root, lacking_here, normal_user};
+use crate::fixture::{Ended, Place, output};
+
+const EAFNOSUPPORT: i32 = 97;
+
+fn enter(place: &Place, options: &[&str], command: &[&str]) -> Ended {
+    let mut words = vec!["enter"];
+    words.extend(options);
+    words.push("--");
+    words.extend(command);
+    output(&mut place.command(&words))
+}
+
+fn probe(place: &Place, options: &[&str]) -> ProbeReport {
+    let ended = enter(place, options, &[&place.podseal(), "probe"]);
+    assert!(ended.status.success(), "{ended:?}");
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+#[test]
+fn every_way_to_an_internet_socket_is_closed() {
+    let report = probe(&Place::new(), &[]);
+    for row in PROBES.iter().filter(|row| row.closed_by_families) {
+        match report.outcome(row.id) {
+            Some(Outcome::Refused { .. } | Outcome::Killed { .. }) => {}
+            Some(Outcome::NotTried { reason }) => lacking_here(row.id, reason),
+            other => panic!("{}: {other:?}", row.id),
+        }
+    }
+    for id in ["af-inet", "af-inet6", "af-packet", "af-vsock", "upper-bits"] {
+        let expected = Outcome::Refused {
+            errno: EAFNOSUPPORT,
+        };
+        assert_eq!(report.outcome(id), Some(&expected), "{id}");
+    }
+}
+
+#[test]
+fn families_that_are_named_are_allowed() {
+    let place = Place::new();
+    let ids = ["af-inet", "af-inet6", "upper-bits"];
+    for (families, open) in [
+        ("AF_INET", [true, false, true]),
+        ("AF_INET6 AF_UNIX", [false, true, false]),
+        ("af_inet AF_INET6", [true, true, true]),
+        ("AF_LOCAL AF_ROUTE", [false, false, false]),
+        ("none", [false, false, false]),
+    ] {
+        let report = probe(&place, &["--families", families]);
+        for (id, open) in ids.iter().zip(open) {
+            let outcome = report.outcome(id).unwrap();
+            assert_eq!(*outcome == Outcome::Succeeded, open, "{families}: {id}");
+            if !open {
+                assert_eq!(
+                    *outcome,
+                    Outcome::Refused {
+                        errno: EAFNOSUPPORT
+                    }
+                );
+            }
+        }
+    }
+}
+
+/// Through a program that knows nothing of podseal, and another family than
+/// those of the probe.
+#[test]
+fn unix_sockets_go_on_working_unless_they_are_left_out() {
+    let place = Place::new();
+    let (listen, socket) = (
+        format!("UNIX-LISTEN:{},fork", place.text("s")),
+        place.text("s"),
+    );
+    let Ok(socat) = place.program("socat").args(["-V"]).output() else {
+        return lacking_here("UNIX sockets under the seal", "there is no socat");
+    };
+    assert!(socat.status.success());
+    let _server =
+        crate::fixture::Running::start(place.program("socat").args([&listen, "EXEC:cat"]));
+    crate::fixture::eventually(crate::fixture::BOUND, || {
+        fs::exists(&socket).unwrap().then_some(())
+    });
+    let client = format!("echo hello | socat - UNIX-CONNECT:{socket}");
+    for (options, expected) in [
+        (vec![], "hello\n"),
+        (vec!["--families=AF_UNIX"], "hello\n"),
+        (vec!["--families=AF_NETLINK"], ""),
+        (vec!["--families=none"], ""),
+    ] {
+        let ended = enter(&place, &options, &["sh", "-c", &client]);
+        assert_eq!(ended.stdout, expected, "{options:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_process_stays_the_same_and_is_sealed() {
+    let place = Place::new();
+    let script = "echo $$; cat /proc/$$/status";
+    let run =
+        crate::fixture::Running::start(&mut place.command(&["enter", "--", "sh", "-c", script]));
+    let id = run.id().to_string();
+    let ended = run.end();
+    let mut lines = ended.stdout.lines();
+    assert_eq!(lines.next(), Some(id.as_str()));
+    for expected in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(lines.clone().any(|line| line == expected), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_commands_own_end_passes_through() {
+    let place = Place::new();
+    assert_eq!(
+        enter(&place, &[], &["sh", "-c", "exit 42"]).status.code(),
+        Some(42)
+    );
+    let killed = enter(&place, &[], &["sh", "-c", "kill -TERM $$"]);
+    assert_eq!(killed.status.signal(), Some(15));
+}
+
+#[test]
+fn a_step_that_fails_ends_with_systemds_status_for_it() {
+    let place = Place::new();
+    fs::write(place.path("no-program"), "").unwrap();
+    let no_program = place.text("no-program");
+    for (options, command, code, texts) in [
+        (
+            vec![],
+            vec!["podseal-no-such-command"],
+            203,
+            [
+                "cannot execute podseal-no-such-command",
+                "hint: check the command's name and PATH",
+            ],
+        ),
+        (
+            vec![],
+            vec![no_program.as_str()],
+            203,
+            ["cannot execute", "Permission denied"],
+        ),
+        (
+            vec!["--families=AF_NONSENSE"],
+            vec!["true"],
+            2,
+            ["\"AF_NONSENSE\" is not a socket family", "--families"],
+        ),
+        (
+            vec!["--families=~AF_INET"],
+            vec!["true"],
+            2,
+            ["deny list", "lists the families that stay allowed"],
+        ),
+        (
+            vec!["--families=none AF_UNIX"],
+            vec!["true"],
+            2,
+            ["\"none\" stands alone", "--families"],
+        ),
+        (
+            vec!["--families="],
+            vec!["true"],
+            2,
+            ["no socket family given", "none"],
+        ),
+        (vec!["--level=most"], vec!["true"], 2, ["most", "families"]),
+        (vec![], vec![], 2, ["required", "Usage"]),
+    ] {
+        enter(&place, &options, &command).expect(code, &texts);
+    }
+}
+
+#[test]
+fn without_a_pause_process_podman_is_not_started() {
+    let place = Place::of(normal_user());
+    // No command that would find out by itself.
+    for command in ["podman", "true"] {
+        let options = if command == "true" {
+            vec!["--join=always"]
+        } else {
+            vec![]
+        };
+        enter(&place, &options, &[command, "--version"]).expect(
+            226,
+            &[
+                "pause process is not running",
+                "hint: run `podseal pause ensure`",
+            ],
+        );
+    }
+    assert!(enter(&place, &["--join=never"], &["true"]).status.success());
+}
+
+/// A pid file is not believed: here it names a process of the user that is
+/// none.
+#[test]
+fn a_stale_pid_file_is_not_believed() {
+    let place = Place::of(normal_user());
+    let sleep = crate::fixture::Running::start(place.program("sleep").arg("1000"));
+    let directory = place.path("libpod/tmp");
+    let status = place.program("mkdir").arg("-p").arg(&directory).status();
+    assert!(status.unwrap().success());
+    for pid in [
+        sleep.id().to_string(),
+        "999999999".into(),
+        "x".into(),
+        "-1".into(),
+    ] {
+        fs::write(directory.join("pause.pid"), &pid).unwrap();
+        enter(&place, &["--join=always"], &["true"]).expect(226, &["is not running"]);
+    }
+}
+
+#[test]
+fn root_joins_nothing() {
+    if !is_root() {
+        return lacking_here("podseal enter as root", "the tests do not run as root");
+    }
+    assert!(
+        enter(&Place::new(), &["--join=always"], &["true"])
+            .status
+            .success()
+    );
+}

@@ -1,0 +1,13 @@
+//! The program from outside: real processes, sockets, users and containers.
+//!
+//! What this host lacks is skipped visibly, and fails where
+//! `PODSEAL_TEST_REQUIRE=all`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod account;
+mod bad_input;
+mod enter;
+mod fixture;
+mod notifier;
+mod supervisor;
+mod talk;
