@@ -240,19 +240,17 @@ impl<'a> Supervisor<'a> {
                 return Ok(finish);
             }
             let ready = self.wait()?;
-            // At once, as long as what was said of the streams is true: what
-            // follows may pass on output as well, and the next step would block.
+            if ready.notify {
+                self.read_notifications()?;
+            }
+            self.reap(ready.main_ended)?;
+            self.take_signals();
             if ready.stdout {
                 self.stdout.advance();
             }
             if ready.stderr {
                 self.stderr.advance();
             }
-            if ready.notify {
-                self.read_notifications()?;
-            }
-            self.reap(ready.main_ended)?;
-            self.take_signals();
             if let Some(index) = ready.socket {
                 self.traffic(index);
             }
