@@ -83,7 +83,7 @@ impl Counts {
         launches: 300,
         podman: 40,
         filter: 21,
-        activations: 21,
+        activations: 41,
     };
     const QUICK: Self = Self {
         launches: 50,

@@ -22,6 +22,8 @@ pub(crate) const IMAGE: &str = "localhost/podseal-bench";
 /// The user that root makes for rootless measurements.
 const USER: &str = "podseal-bench";
 
+const STANDARD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// How long a command of preparation or of cleaning up may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -77,7 +79,12 @@ impl Site {
             directory: env::temp_dir().join(name),
             identity,
             made_user,
-            search_path: env::var("PATH").unwrap_or_default(),
+            // Root's PATH may have directories that others cannot look into.
+            search_path: if made_user {
+                STANDARD_PATH.into()
+            } else {
+                env::var("PATH").unwrap_or_default()
+            },
         };
         site.furnish()?;
         Ok(site)
