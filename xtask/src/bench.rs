@@ -4,6 +4,7 @@
 mod activation;
 mod filter;
 mod idle;
+mod interrupt;
 mod launcher;
 mod report;
 mod site;
@@ -49,8 +50,16 @@ pub(crate) enum BenchError {
     Nothing(&'static str),
     #[error("{0} has no entry in /etc/passwd")]
     NoUser(&'static str),
-    #[error("`{command}` printed {text:?} instead of two numbers")]
-    NoNumbers { command: String, text: String },
+    #[error("`{command}` printed {text:?} instead of {expected}")]
+    Unexpected {
+        command: String,
+        text: String,
+        expected: String,
+    },
+    #[error("interrupted")]
+    Interrupted,
+    #[error("cannot catch signals")]
+    Signals(#[source] io::Error),
     #[error(transparent)]
     SystemCall(#[from] rustix::io::Errno),
 }
@@ -108,7 +117,9 @@ pub(crate) fn run(bench: &Bench) -> Result<u8, BenchError> {
         &Counts::FULL
     };
 
+    interrupt::watch().map_err(BenchError::Signals)?;
     let sections = measure(counts);
+    interrupt::check()?;
     let rows: Vec<_> = sections
         .iter()
         .flat_map(|section| section.rows.clone())
@@ -147,6 +158,9 @@ fn measure(counts: &Counts) -> Vec<Section> {
         idle::section(),
     ];
     for open in [Site::root, Site::rootless] {
+        if interrupt::check().is_err() {
+            break;
+        }
         let site = match open() {
             Ok(Some(site)) => site,
             Ok(None) => continue,
@@ -176,7 +190,7 @@ fn attempt<T>(
     what: &str,
     measurement: impl FnOnce(&mut Section) -> Result<T, BenchError>,
 ) -> Option<T> {
-    match measurement(section) {
+    match interrupt::check().and_then(|()| measurement(section)) {
         Ok(value) => Some(value),
         Err(error) => {
             section

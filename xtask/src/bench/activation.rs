@@ -11,7 +11,7 @@ use super::idle::{Resident, resident};
 use super::report::{Row, Section, Target};
 use super::site::{IMAGE, Site, file};
 use super::statistics::{milliseconds, pairs};
-use super::{BenchError, attempt};
+use super::{BenchError, attempt, interrupt};
 use crate::command::Running;
 
 /// How many times as long as systemd-socket-activate it may take.
@@ -76,6 +76,7 @@ pub(crate) fn measure(site: &Site, count: usize, section: &mut Section) -> Vec<R
 
 /// Starts `podseal run` and waits until it listens.
 pub(crate) fn podseal(site: &Site, socket: &Path) -> Result<Running, BenchError> {
+    interrupt::check()?;
     let listen = socket.display().to_string();
     let running = site
         .podseal(["run", "--quiet", "--name=bench", "--listen", &listen])
@@ -90,6 +91,7 @@ fn systemd_socket_activate(
     socket: &Path,
     command: &[String],
 ) -> Result<f64, BenchError> {
+    interrupt::check()?;
     let _ = fs::remove_file(cid_file(site));
     // It keeps hardly a variable of its own environment.
     let variables = site

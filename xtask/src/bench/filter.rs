@@ -8,7 +8,7 @@ use rustix::process::getppid;
 use super::report::{Row, Section, Target};
 use super::site::Site;
 use super::statistics::Pairs;
-use super::{BenchError, attempt};
+use super::{BenchError, attempt, interrupt};
 use crate::arguments::BenchLoop;
 use crate::command::Command;
 use crate::output;
@@ -17,6 +17,10 @@ use crate::output;
 /// measured is neither the clock nor a cold cache.
 const SOCKETS: &str = "100000";
 const CALLS: &str = "1000000";
+
+/// What a child finds out about internet sockets.
+const ALLOWED: &str = "allowed";
+const REFUSED: &str = "refused";
 
 const SYSTEMD_FILTER: &str = include_str!("systemd_filter.py");
 
@@ -31,7 +35,7 @@ pub(crate) fn section() -> Section {
 }
 
 /// Nanoseconds of a call of each kind.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Costs {
     socket: f64,
     call: f64,
@@ -53,14 +57,14 @@ pub(crate) fn measure(site: &Site, count: usize, section: &mut Section) {
     attempt(section, "filter", |section| {
         let mut rounds = Vec::new();
         for _ in 0..count {
-            rounds.push((costs(&sealed())?, costs(&bare())?));
+            rounds.push((costs(&sealed(), REFUSED)?, costs(&bare(), ALLOWED)?));
         }
         push(section, "no filter", &rounds)
     });
     attempt(section, "systemd's filter", |section| {
         let mut rounds = Vec::new();
         for _ in 0..count {
-            rounds.push((costs(&sealed())?, costs(&systemd())?));
+            rounds.push((costs(&sealed(), REFUSED)?, costs(&systemd(), REFUSED)?));
         }
         push(section, "systemd's filters", &rounds)
     });
@@ -91,19 +95,33 @@ fn push(
     Ok(())
 }
 
-fn costs(command: &Command) -> Result<Costs, BenchError> {
+/// Runs a child that must find internet sockets as `expected`: else it is not
+/// under the filter that is measured.
+fn costs(command: &Command, expected: &str) -> Result<Costs, BenchError> {
+    interrupt::check()?;
     let text = command.results()?;
-    let mut numbers = text.split_whitespace().map(str::parse);
-    match (numbers.next(), numbers.next(), numbers.next()) {
-        (Some(Ok(socket)), Some(Ok(call)), None) => Ok(Costs { socket, call }),
-        _ => Err(BenchError::NoNumbers {
-            command: command.to_string(),
-            text,
-        }),
-    }
+    parse(&text, expected).ok_or_else(|| BenchError::Unexpected {
+        // Without the script that may be in it.
+        command: command
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .into(),
+        text: text.trim().into(),
+        expected: format!("two numbers and {expected:?}"),
+    })
 }
 
-/// `cargo xtask bench-loop`: prints the nanoseconds of one call of each kind.
+fn parse(text: &str, expected: &str) -> Option<Costs> {
+    let mut words = text.split_whitespace();
+    let socket = words.next()?.parse().ok()?;
+    let call = words.next()?.parse().ok()?;
+    (words.next() == Some(expected) && words.next().is_none()).then_some(Costs { socket, call })
+}
+
+/// `cargo xtask bench-loop`: prints the nanoseconds of one call of each kind,
+/// and whether internet sockets are allowed.
 pub(crate) fn system_calls(count: &BenchLoop) -> Result<u8, BenchError> {
     let begun = Instant::now();
     for _ in 0..count.sockets {
@@ -117,9 +135,30 @@ pub(crate) fn system_calls(count: &BenchLoop) -> Result<u8, BenchError> {
     let calls = begun.elapsed();
     let each = |duration: Duration, count: u32| duration.as_secs_f64() * 1e9 / f64::from(count);
     output::data(format_args!(
-        "{} {}",
+        "{} {} {}",
         each(sockets, count.sockets),
-        each(calls, count.calls)
+        each(calls, count.calls),
+        match socket(AddressFamily::INET, SocketType::DGRAM, None) {
+            Ok(_) => ALLOWED,
+            Err(_) => REFUSED,
+        }
     ));
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_under_another_filter_does_not_count() {
+        let costs = Costs {
+            socket: 1500.5,
+            call: 90.0,
+        };
+        assert_eq!(parse("1500.5 90 refused\n", REFUSED), Some(costs));
+        for text in ["1500.5 90 allowed\n", "1500.5 90\n", "x 90 refused", ""] {
+            assert_eq!(parse(text, REFUSED), None, "{text:?}");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use super::report::{Row, Section, Target};
 use super::site::Site;
 use super::statistics::{milliseconds, pairs};
-use super::{BenchError, attempt};
+use super::{BenchError, attempt, interrupt};
+use crate::command::Command;
 
 /// Milliseconds that `podseal enter` may add.
 const LIMIT: f64 = 3.0;
@@ -75,6 +76,7 @@ pub(crate) fn measure(site: &Site, launches: usize, podman: usize, section: &mut
     });
 }
 
-fn time(command: &crate::command::Command) -> Result<f64, BenchError> {
+fn time(command: &Command) -> Result<f64, BenchError> {
+    interrupt::check()?;
     Ok(milliseconds(command.time()?))
 }
