@@ -16,6 +16,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Task {
     Demo(Demo),
     Test(Test),
+    Bench(Bench),
+    /// Make system calls, and print how many nanoseconds each took: what
+    /// `bench` runs under each filter.
+    #[command(hide = true)]
+    BenchLoop(BenchLoop),
     Deny(Deny),
 }
 
@@ -45,6 +50,28 @@ pub(crate) struct Test {
     pub(crate) install: Install,
     /// Run only the tests with this in their name; the other steps run in full.
     pub(crate) filter: Option<String>,
+}
+
+/// Install what the benchmarks need, build podseal in release and measure it
+/// against what it stands in for.
+///
+/// Prints a table and writes docs/benchmarks.md. A missed target is a result,
+/// said plainly; the exit status is 1 when something could not be measured.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Measure less often, and leave docs/benchmarks.md as it is.
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchLoop {
+    /// How often to make and close a UNIX socket.
+    pub(crate) sockets: u32,
+    /// How often to call getppid(2).
+    pub(crate) calls: u32,
 }
 
 /// Check licences, sources and duplicates of all dependencies with cargo-deny,

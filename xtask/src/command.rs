@@ -2,10 +2,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command as Process, ExitStatus, Stdio};
+use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::requirements;
 
 /// A program with its arguments, run in the workspace's root directory.
 ///
@@ -13,9 +20,18 @@ use std::process::{Command as Process, ExitStatus, Stdio};
 /// quoting.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Command {
-    program: &'static str,
+    program: OsString,
     arguments: Vec<OsString>,
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, OsString)>,
+    identity: Option<Identity>,
+}
+
+/// Whom a command runs as, and in a clean environment: what it sees is what
+/// [`Command::environment`] set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Identity {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
 /// A program could not be started.
@@ -26,15 +42,77 @@ pub(crate) struct StartError {
     source: io::Error,
 }
 
+/// A command did not do what it was for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("`{command}` failed with exit status {status}: {stderr}")]
+    Failed {
+        command: String,
+        status: u8,
+        stderr: String,
+    },
+    #[error("`{command}` did not end within {} s", .limit.as_secs())]
+    TimedOut { command: String, limit: Duration },
+}
+
+/// A process that is ended when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// How long it has to end by itself before it is killed.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until it ends; none when `limit` passes before.
+    pub(crate) fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_alive() {
+            return;
+        }
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        if self.wait(Self::PATIENCE).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
 impl Command {
     pub(crate) fn new<A: AsRef<OsStr>>(
-        program: &'static str,
+        program: impl Into<OsString>,
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
         Self {
-            program,
+            program: program.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            identity: None,
         }
         .with(arguments)
     }
@@ -50,8 +128,14 @@ impl Command {
     }
 
     /// Sets an environment variable.
-    pub(crate) fn environment(mut self, name: &'static str, value: &'static str) -> Self {
-        self.environment.push((name, value));
+    pub(crate) fn environment(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Sets whom it runs as, which clears the environment.
+    pub(crate) fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -84,6 +168,68 @@ impl Command {
             .map_err(|source| self.error(source))
     }
 
+    /// How long the command takes from fork(2) to its end, which must be a
+    /// success; what it prints is dropped.
+    pub(crate) fn time(&self) -> Result<Duration, RunError> {
+        let mut process = self.process();
+        process
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let begun = Instant::now();
+        let status = process.status();
+        let took = begun.elapsed();
+        let status = status.map_err(|source| self.error(source))?;
+        self.success(status, "").map(|()| took)
+    }
+
+    /// Returns what the command, which must succeed, writes to stdout.
+    pub(crate) fn results(&self) -> Result<String, RunError> {
+        let output = self.process().stdin(Stdio::null()).output();
+        let output = output.map_err(|source| self.error(source))?;
+        self.success(output.status, &String::from_utf8_lossy(&output.stderr))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs the command, which must succeed within `limit`.
+    ///
+    /// Its stderr goes to the file `log`, not to a pipe, which a process that
+    /// it leaves behind would keep open.
+    pub(crate) fn complete(&self, log: &Path, limit: Duration) -> Result<(), RunError> {
+        let mut running = self.start(log)?;
+        let Some(status) = running.wait(limit) else {
+            return Err(RunError::TimedOut {
+                command: self.to_string(),
+                limit,
+            });
+        };
+        self.success(status, &fs::read_to_string(log).unwrap_or_default())
+    }
+
+    /// Starts the command; its stderr goes to the file `log`.
+    pub(crate) fn start(&self, log: &Path) -> Result<Running, StartError> {
+        let stderr = File::create(log).map_err(|source| self.error(source))?;
+        let child = self
+            .process()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(|source| self.error(source))?;
+        Ok(Running { child })
+    }
+
+    fn success(&self, status: ExitStatus, stderr: &str) -> Result<(), RunError> {
+        if status.success() {
+            return Ok(());
+        }
+        Err(RunError::Failed {
+            command: self.to_string(),
+            status: shell_status(status),
+            stderr: stderr.trim().to_owned(),
+        })
+    }
+
     /// Becomes the command, so that signals and its exit status need nobody in
     /// between; returns only when that fails.
     pub(crate) fn replace_this_process(&self) -> StartError {
@@ -91,11 +237,15 @@ impl Command {
     }
 
     fn process(&self) -> Process {
-        let mut process = Process::new(self.program);
-        process
-            .args(&self.arguments)
-            .envs(self.environment.iter().copied())
-            .current_dir(workspace());
+        let mut process = Process::new(&self.program);
+        process.args(&self.arguments).current_dir(workspace());
+        if let Some(Identity { uid, gid }) = self.identity {
+            process.env_clear().current_dir("/");
+            if requirements::is_root() {
+                process.uid(uid).gid(gid);
+            }
+        }
+        process.envs(self.environment.iter().map(|(name, value)| (name, value)));
         process
     }
 
@@ -110,9 +260,9 @@ impl Command {
 impl fmt::Display for Command {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.environment {
-            write!(formatter, "{name}={value} ")?;
+            write!(formatter, "{name}={} ", value.display())?;
         }
-        formatter.write_str(self.program)?;
+        write!(formatter, "{}", self.program.display())?;
         for argument in &self.arguments {
             write!(formatter, " {}", argument.display())?;
         }
@@ -121,7 +271,7 @@ impl fmt::Display for Command {
 }
 
 /// The directory of the workspace's Cargo.toml: the one above xtask's.
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask)
 }

@@ -1,7 +1,9 @@
-//! Development tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask deny`.
+//! Development tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask
+//! bench`, `cargo xtask deny`.
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bench;
 mod command;
 mod demo;
 mod deny;
@@ -10,6 +12,7 @@ mod requirements;
 mod steps;
 mod test;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Task};
@@ -19,8 +22,14 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
+        Task::Bench(bench) => return conclude(bench::run(&bench)),
+        Task::BenchLoop(count) => return conclude(bench::system_calls(&count)),
         Task::Deny(deny) => deny::run(&deny).map_err(Into::into),
     };
+    conclude(outcome)
+}
+
+fn conclude<E: Error + 'static>(outcome: Result<u8, E>) -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(error) => {

@@ -1,5 +1,5 @@
-//! What the tasks say. All of it is messages, so all of it goes to stderr:
-//! stdout belongs to the programs they run.
+//! What the tasks say. Messages go to stderr: stdout belongs to the programs
+//! they run, and to the results of a measurement.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -22,4 +22,9 @@ pub(crate) fn error(error: &dyn Error) {
         anstream::eprintln!("  caused by: {cause}");
         source = cause.source();
     }
+}
+
+/// Prints results.
+pub(crate) fn data(text: impl Display) {
+    anstream::println!("{text}");
 }

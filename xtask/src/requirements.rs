@@ -61,6 +61,16 @@ const TESTS: &[Requirement] = &[
     },
 ];
 
+/// What the benchmarks need beside what the tests do.
+const BENCHMARKS: &[Requirement] = &[
+    // Builds systemd's own filter with libseccomp, which Podman's OCI runtimes
+    // bring along.
+    Requirement {
+        package: "python3",
+        programs: &["python3"],
+    },
+];
+
 /// Where programs are looked for after PATH: users often lack the sbin
 /// directories, and the last two are where Podman looks for conmon
 /// (containers.conf(5), conmon_path).
@@ -96,6 +106,11 @@ pub(crate) fn for_demo(install: &Install) -> Result<(), RequirementError> {
 /// Makes sure that what the tests need is there.
 pub(crate) fn for_tests(install: &Install) -> Result<(), RequirementError> {
     provide(install, PODMAN.iter().chain(TESTS))
+}
+
+/// Makes sure that what the benchmarks need is there.
+pub(crate) fn for_benchmarks(install: &Install) -> Result<(), RequirementError> {
+    provide(install, PODMAN.iter().chain(TESTS).chain(BENCHMARKS))
 }
 
 fn provide<'a>(
@@ -202,7 +217,7 @@ fn installation(sudo: bool, packages: &[&str]) -> [Command; 2] {
 
 /// Whether this process runs as root: its own directory in /proc belongs to its
 /// effective user (proc_pid(5)).
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|directory| directory.uid() == 0)
 }
 
