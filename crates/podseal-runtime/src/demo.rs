@@ -5,20 +5,19 @@
 //! and is removed when [`Demo`] is dropped.
 
 use std::fs::{self, File};
-use std::io::{self, PipeReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, PipeReader, Read};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use podseal_core::lifecycle::Exit;
 use podseal_core::podman::HardLimits;
 use podseal_core::policy::families::FamilySet;
 use podseal_core::probe::{Attempt, Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::command::{self, CommandError, LIMIT, Start};
 use crate::host::{self, User};
@@ -27,6 +26,11 @@ use crate::oci_runtime::{self, Choice, RuntimeError};
 use crate::pause::{self, PauseError};
 use crate::podman::{Podman, PodmanError};
 use crate::signals;
+
+mod running;
+mod victim;
+
+pub use running::{Answer, Running};
 
 /// The image that the demo makes.
 pub const IMAGE: &str = "localhost/podseal-demo";
@@ -113,15 +117,6 @@ pub struct Demo {
     own: String,
     end_wanted: UnixStream,
     instance: Instance,
-}
-
-/// What the service said, and how to reach it.
-#[derive(Debug)]
-pub struct Answer {
-    /// What came back.
-    pub text: String,
-    /// From the first byte of the connection to the answer, start included.
-    pub after: Duration,
 }
 
 /// What came of one probe at one place.
@@ -343,8 +338,8 @@ impl Demo {
         let listen = || {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed("open a socket to probe"))
         };
-        let (handed, victim) = (listen()?, listen()?);
-        let address = victim.local_addr().map_err(failed("look at a socket"))?;
+        let (handed, listener) = (listen()?, listen()?);
+        let address = listener.local_addr().map_err(failed("look at a socket"))?;
         let token = format!("podseal-{}-{}", std::process::id(), address.port());
 
         let mut command = Vec::new();
@@ -365,13 +360,13 @@ impl Demo {
         let output = command::run_with_sockets(&command, &[handed.as_fd()], LIMIT)?.success()?;
         let mut report: ProbeReport =
             serde_json::from_str(&output).map_err(|source| DemoError::Report { source })?;
-        let reached = was_reached(&victim, &token).map_err(failed("ask the victim"))?;
+        let reached = victim::was_reached(&listener, &token).map_err(failed("ask the victim"))?;
         for result in &mut report.results {
             let turned = PROBES
                 .iter()
                 .any(|probe| probe.id == result.id && probe.attempt == Attempt::TurnOutward);
             if turned {
-                believe_victim(&mut result.outcome, reached);
+                victim::believe_victim(&mut result.outcome, reached);
             }
         }
         Ok(report)
@@ -422,99 +417,6 @@ impl Drop for Demo {
     }
 }
 
-/// The service of a demo; ended when dropped.
-#[derive(Debug)]
-pub struct Running<'a> {
-    demo: &'a Demo,
-    pid: Option<Pid>,
-}
-
-impl Running<'_> {
-    /// Connects to the service, says `text` and returns the answer.
-    ///
-    /// # Errors
-    /// It did not answer.
-    pub fn say(&mut self, port: u16, text: &str) -> Result<Answer, DemoError> {
-        let mut connection = self.connect(port)?;
-        let begun = Instant::now();
-        connection
-            .set_read_timeout(Some(LIMIT))
-            .and_then(|()| connection.write_all(text.as_bytes()))
-            .map_err(failed("talk to the service"))?;
-        let mut answer = vec![0; text.len()];
-        connection
-            .read_exact(&mut answer)
-            .map_err(failed("hear from the service"))?;
-        Ok(Answer {
-            text: String::from_utf8_lossy(&answer).into_owned(),
-            after: begun.elapsed(),
-        })
-    }
-
-    fn connect(&mut self, port: u16) -> Result<TcpStream, DemoError> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let deadline = Instant::now() + LIMIT;
-        while Instant::now() < deadline {
-            match TcpStream::connect(address) {
-                Ok(connection) => return Ok(connection),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Err(error) => return Err(failed("connect to the service")(error)),
-            }
-            if let Some(exit) = self.ended()? {
-                return Err(DemoError::ServiceEnded { exit });
-            }
-            self.demo.pause(Duration::from_millis(20))?;
-        }
-        Err(DemoError::Slow { what: "listen" })
-    }
-
-    /// Asks the service to end and waits for that.
-    ///
-    /// # Errors
-    /// It did not end.
-    pub fn stop(mut self) -> Result<Exit, DemoError> {
-        self.terminate();
-        self.wait("end")
-    }
-
-    fn terminate(&self) {
-        if let Some(pid) = self.pid {
-            // It is our child and not waited for, so it is no other process.
-            let _ = kill_process(pid, Signal::TERM);
-        }
-    }
-
-    fn wait(&mut self, what: &'static str) -> Result<Exit, DemoError> {
-        let deadline = Instant::now() + LIMIT;
-        while Instant::now() < deadline {
-            if let Some(exit) = self.ended()? {
-                return Ok(exit);
-            }
-            self.demo.pause(Duration::from_millis(20))?;
-        }
-        Err(DemoError::Slow { what })
-    }
-
-    fn ended(&mut self) -> Result<Option<Exit>, DemoError> {
-        let status = waitpid(self.pid, WaitOptions::NOHANG)
-            .map_err(|errno| failed("wait for the service")(errno.into()))?;
-        Ok(status.map(|(_, status)| {
-            self.pid = None;
-            command::exit_of(status)
-        }))
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.terminate();
-        if let Some(pid) = self.pid.take() {
-            // The supervisor bounds its own end.
-            let _ = waitpid(Some(pid), WaitOptions::empty());
-        }
-    }
-}
-
 fn write_archive(own: &Path, archive: &PathBuf) -> io::Result<()> {
     let mut executable = File::open(own)?;
     let mut header = tar::Header::new_ustar();
@@ -539,68 +441,4 @@ fn outcome(report: &ProbeReport, probe: &Probe) -> Outcome {
         .unwrap_or_else(|| Outcome::NotTried {
             reason: "no result".into(),
         })
-}
-
-/// Whether somebody came to `victim` and said `token`.
-fn was_reached(victim: &TcpListener, token: &str) -> io::Result<bool> {
-    victim.set_nonblocking(true)?;
-    loop {
-        match victim.accept() {
-            Ok((mut connection, _)) => {
-                connection.set_nonblocking(false)?;
-                connection.set_read_timeout(Some(Duration::from_secs(5)))?;
-                let mut said = vec![0; token.len()];
-                if connection.read_exact(&mut said).is_ok() && said == token.as_bytes() {
-                    return Ok(true);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// What the victim saw counts, whatever the attempt says of itself.
-fn believe_victim(outcome: &mut Outcome, reached: bool) {
-    if reached {
-        *outcome = Outcome::Succeeded;
-    } else if *outcome == Outcome::Succeeded {
-        *outcome = Outcome::NotTried {
-            reason: "the victim was not reached".into(),
-        };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_victim_is_believed() {
-        let refused = Outcome::Refused { errno: 115 };
-        for (said, reached, expected) in [
-            (refused.clone(), true, Outcome::Succeeded),
-            (Outcome::Succeeded, true, Outcome::Succeeded),
-            (refused.clone(), false, refused),
-        ] {
-            let mut outcome = said;
-            believe_victim(&mut outcome, reached);
-            assert_eq!(outcome, expected);
-        }
-        let mut outcome = Outcome::Succeeded;
-        believe_victim(&mut outcome, false);
-        assert!(matches!(outcome, Outcome::NotTried { .. }));
-    }
-
-    #[test]
-    fn a_victim_knows_its_own_token_only() {
-        for (said, expected) in [("token", true), ("other", false)] {
-            let victim = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let mut caller = TcpStream::connect(victim.local_addr().unwrap()).unwrap();
-            caller.write_all(said.as_bytes()).unwrap();
-            assert_eq!(was_reached(&victim, "token").unwrap(), expected);
-        }
-        let lonely = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        assert!(!was_reached(&lonely, "token").unwrap());
-    }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use podseal_core::diagnose::diagnose;
 use podseal_core::lifecycle::{Action, Event, Exit, Now, Outcome, Phase, Service, Settings, State};
@@ -13,7 +13,7 @@ use podseal_core::rate_limit::{Limit, RateLimit};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open};
 
-use crate::command::{self, CommandError, Start};
+use crate::command::{self, Start};
 use crate::host::User;
 use crate::pause;
 use crate::signals::{self, Caught};
@@ -22,6 +22,9 @@ use crate::sockets::ServiceSocket;
 mod notify_socket;
 mod output;
 mod processes;
+mod report;
+
+pub use report::{Finish, Notice, SuperviseError};
 
 use notify_socket::NotifySocket;
 use output::Output;
@@ -43,102 +46,6 @@ pub struct Supervised {
     pub cid_file: Option<PathBuf>,
     /// What asks to end, from [`signals::end_wanted`].
     pub end_wanted: [Caught; 3],
-}
-
-/// What happened to the service, for people.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Notice<'a> {
-    /// It can be reached.
-    Listening(&'a [ServiceSocket]),
-    /// Traffic came, and it is started.
-    Traffic(&'a ServiceSocket),
-    /// It is up.
-    Up {
-        /// Its main process.
-        main: Option<Pid>,
-        /// The container's id, where it is known.
-        container: Option<String>,
-    },
-    /// The file with the container's id could not be read or removed.
-    CidFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// It says this of itself.
-    Status(String),
-    /// It says that it is ending.
-    Stopping,
-    /// It gave this errno as the reason of its failure.
-    Errno(i32),
-    /// A command could not be run.
-    CannotRun {
-        /// When it should have run.
-        phase: Phase,
-        /// Why.
-        error: CommandError,
-    },
-    /// A command ended with a failure.
-    CommandFailed {
-        /// When it ran.
-        phase: Phase,
-        /// How it ended.
-        exit: Exit,
-    },
-    /// It has ended.
-    Down(Outcome),
-    /// Why it failed, as far as its messages tell.
-    Explained {
-        /// The line that shows it.
-        evidence: String,
-        /// What happened.
-        cause: &'static str,
-        /// What to do.
-        fix: &'static str,
-    },
-    /// It will be started again after this time.
-    RestartIn(Duration),
-    /// It was started too often by traffic and is given up.
-    TriggerLimitHit,
-    /// A signal asks to end.
-    Signal {
-        /// Its number.
-        number: i32,
-        /// Whether it came before, so that the service is killed.
-        again: bool,
-    },
-}
-
-/// How supervision ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// A signal asked for it, and everything is gone.
-    Stopped,
-    /// The service was given up.
-    GivenUp(Outcome),
-    /// Traffic started it too often.
-    TriggerLimitHit,
-}
-
-/// Supervision itself failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SuperviseError {
-    /// Something to watch the service with could not be made.
-    #[error("cannot set up supervision ({what})")]
-    SetUp {
-        /// What.
-        what: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// Waiting failed.
-    #[error("cannot wait for events")]
-    Wait {
-        /// Why.
-        source: io::Error,
-    },
 }
 
 /// Supervises `service` until a signal asks to end or it is given up.
