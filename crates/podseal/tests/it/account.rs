@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -18,7 +17,6 @@ pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    pub(crate) home: PathBuf,
 }
 
 pub(crate) fn is_root() -> bool {
@@ -37,7 +35,7 @@ pub(crate) fn lacking_here(what: &str, lacking: &str) {
 /// For root: a normal user. For a normal user: none, it is one itself.
 pub(crate) fn normal_user() -> Option<Account> {
     is_root().then(|| {
-        let account = made(USER, &["--create-home"]);
+        let account = made(USER, &["--no-create-home"]);
         for (file, option) in [
             ("/etc/subuid", "--add-subuids"),
             ("/etc/subgid", "--add-subgids"),
@@ -80,7 +78,6 @@ fn look_up(name: &str) -> Option<Account> {
             name: name.to_owned(),
             uid: fields[2].parse().unwrap(),
             gid: fields[3].parse().unwrap(),
-            home: fields[5].into(),
         })
     })
 }

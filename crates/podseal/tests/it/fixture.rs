@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::account::Account;
+use crate::account::{Account, is_root};
 use crate::talk::unique;
 
 /// How long anything may take before a test fails.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
 /// Marks every process that a place has started, and what those started.
 const TAG: &str = "PODSEAL_TEST_PLACE";
@@ -44,6 +44,7 @@ pub(crate) struct Place {
     tag: String,
     podseal: PathBuf,
     account: Option<Account>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Place {
@@ -78,7 +79,17 @@ impl Place {
             directory,
             podseal,
             account,
+            environment: Vec::new(),
         }
+    }
+
+    /// Sets a variable for everything that is started from now on.
+    pub(crate) fn set(&mut self, name: &'static str, value: PathBuf) {
+        self.environment.push((name, value));
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.account.is_none() && is_root()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -102,19 +113,25 @@ impl Place {
             .env(TAG, &self.tag)
             .env("XDG_RUNTIME_DIR", self.directory.path())
             .env_remove("NOTIFY_SOCKET")
-            .env_remove("RUST_LOG")
             .current_dir(self.directory.path());
         if let Some(account) = &self.account {
             command
                 .uid(account.uid)
                 .gid(account.gid)
-                .env("HOME", &account.home)
                 .env("USER", &account.name)
                 .env(
                     "PATH",
                     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 );
         }
+        if !self.is_root() {
+            // Rootless Podman keeps its storage there.
+            command
+                .env("HOME", self.directory.path())
+                .env_remove("XDG_CONFIG_HOME")
+                .env_remove("XDG_DATA_HOME");
+        }
+        command.envs(self.environment.iter().cloned());
         command
     }
 

@@ -6,6 +6,7 @@
 
 mod account;
 mod bad_input;
+mod container;
 mod enter;
 mod fixture;
 mod notifier;
