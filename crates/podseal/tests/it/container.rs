@@ -40,7 +40,7 @@ scenarios![
     options_and_arguments_reach_the_container,
 ];
 
-fn as_root(name: &str, scenario: fn(&Lab)) {
+pub(crate) fn as_root(name: &str, scenario: fn(&Lab)) {
     if is_root() {
         in_lab(name, None, scenario);
     } else {
@@ -48,7 +48,7 @@ fn as_root(name: &str, scenario: fn(&Lab)) {
     }
 }
 
-fn as_user(name: &str, scenario: fn(&Lab)) {
+pub(crate) fn as_user(name: &str, scenario: fn(&Lab)) {
     in_lab(name, normal_user(), scenario);
 }
 
@@ -60,8 +60,8 @@ fn in_lab(name: &str, account: Option<Account>, scenario: fn(&Lab)) {
 }
 
 /// A place with a Podman storage of its own that has the echo image.
-struct Lab {
-    place: Place,
+pub(crate) struct Lab {
+    pub(crate) place: Place,
 }
 
 impl Lab {
@@ -143,6 +143,10 @@ impl Lab {
         hello(&self.socket()).unwrap_or_else(|error| panic!("{error}: {}", run.stderr()));
     }
 
+    pub(crate) fn images_of_the_demo(&self) -> String {
+        self.podman(&["images", "--quiet", "localhost/podseal-demo"])
+    }
+
     fn pause_process(&self) -> Option<Pid> {
         let text = fs::read_to_string(self.place.path("libpod/tmp/pause.pid")).ok()?;
         Pid::from_raw(text.trim().parse().ok()?)
@@ -154,7 +158,7 @@ impl Lab {
         }
     }
 
-    fn expect_nothing_left(&self) {
+    pub(crate) fn expect_nothing_left(&self) {
         assert_eq!(
             self.podman(&["ps", "--all", "--quiet"]),
             "",

@@ -337,6 +337,12 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Waits until standard output has `text`.
+    pub(crate) fn wait_for_output(&self, text: &str) {
+        let found = eventually(BOUND, || self.stdout().contains(text).then_some(()));
+        assert!(found.is_some(), "no {text:?}: {}", self.stdout());
+    }
+
     /// Waits for the end.
     pub(crate) fn end(mut self) -> Ended {
         let status = eventually(BOUND, || self.child.try_wait().unwrap());

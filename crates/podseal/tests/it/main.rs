@@ -7,6 +7,7 @@
 mod account;
 mod bad_input;
 mod container;
+mod demo;
 mod enter;
 mod fixture;
 mod notifier;
