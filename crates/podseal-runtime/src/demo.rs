@@ -20,11 +20,10 @@ use podseal_core::probe::{Attempt, Outcome, PROBES, Probe, ProbeReport, Verdict,
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::command::{self, CommandError, LIMIT, Start};
+use crate::engine::{Engine, EngineError};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
-use crate::oci_runtime::{self, Choice, RuntimeError};
-use crate::pause::{self, PauseError};
-use crate::podman::{Podman, PodmanError};
+use crate::oci_runtime::Choice;
 use crate::signals;
 
 mod running;
@@ -45,15 +44,9 @@ pub enum DemoError {
     /// The demo runs already, or its directory cannot be made.
     #[error(transparent)]
     Instance(#[from] InstanceError),
-    /// Podman is not usable.
+    /// Podman cannot run a sealed container here.
     #[error(transparent)]
-    Podman(#[from] PodmanError),
-    /// There is no pause process.
-    #[error(transparent)]
-    Pause(#[from] PauseError),
-    /// There is no OCI runtime.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Engine(#[from] EngineError),
     /// A command did not do its work.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -94,9 +87,7 @@ impl DemoError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Instance(error) => Some(error.hint()),
-            Self::Podman(error) => Some(error.hint()),
-            Self::Pause(error) => Some(error.hint()),
-            Self::Runtime(error) => Some(error.hint()),
+            Self::Engine(error) => Some(error.hint()),
             _ => None,
         }
     }
@@ -109,11 +100,8 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> DemoError {
 /// A demo in progress.
 #[derive(Debug)]
 pub struct Demo {
-    /// The OCI runtime that is used.
-    pub oci_runtime: Choice,
-    podman: Podman,
+    engine: Engine,
     families: FamilySet,
-    limits: Option<HardLimits>,
     own: String,
     end_wanted: UnixStream,
     instance: Instance,
@@ -168,20 +156,11 @@ impl Demo {
         let end_wanted = signals::any_end_wanted().map_err(failed("catch signals"))?;
         let user = User::current();
         let own = host::own_executable().map_err(failed("find podseal's own file"))?;
-        let podman = Podman::installed()?;
-        let info = podman.info()?;
-        if user.is_rootless() {
-            pause::ensure(&user)?;
-        }
         let instance = Instance::acquire(&user, "demo-setup")?;
         let families = FamilySet::default();
-        let oci_runtime =
-            oci_runtime::choose(None, &info.oci_runtime, &families, &user, &instance)?;
         let demo = Self {
-            oci_runtime,
-            podman,
+            engine: Engine::prepare(&user, &instance, &families, None)?,
             families,
-            limits: host::limits_without_sys_resource(&user).map_err(failed("read /proc"))?,
             own: own.to_string_lossy().into_owned(),
             end_wanted,
             instance,
@@ -190,11 +169,17 @@ impl Demo {
         Ok(demo)
     }
 
+    /// The OCI runtime that is used.
+    #[must_use]
+    pub fn oci_runtime(&self) -> &Choice {
+        &self.engine.oci_runtime
+    }
+
     fn make_image(&self, own: &Path) -> Result<(), DemoError> {
         let archive = self.instance.directory().join("image.tar");
         write_archive(own, &archive).map_err(failed("write the image's archive"))?;
         let path = archive.to_string_lossy();
-        self.podman.output(&[
+        self.engine.podman.output(&[
             "import",
             "--change=ENTRYPOINT [\"/podseal\"]",
             "--change=CMD [\"echo\"]",
@@ -212,7 +197,7 @@ impl Demo {
             "run",
             &format!("--name={SERVICE}"),
             &format!("--listen=127.0.0.1:{port}"),
-            &format!("--runtime={}", self.oci_runtime.path.display()),
+            &format!("--runtime={}", self.engine.oci_runtime.path.display()),
             &format!("--pull={pull}"),
             &format!("--image={IMAGE}"),
         ]
@@ -281,8 +266,8 @@ impl Demo {
         let host = [false, true].map(|sealed| self.probe_once(sealed, None));
         let container = [false, true].map(|sealed| {
             let command: Vec<String> = [
-                self.podman.word(),
-                format!("--runtime={}", self.oci_runtime.path.display()),
+                self.engine.podman.word(),
+                format!("--runtime={}", self.engine.oci_runtime.path.display()),
                 "run".into(),
                 format!("--name={PROBE_CONTAINER}"),
                 "--replace".into(),
@@ -291,7 +276,7 @@ impl Demo {
                 "--pull=never".into(),
             ]
             .into_iter()
-            .chain(self.limits.iter().flat_map(HardLimits::options))
+            .chain(self.engine.limits.iter().flat_map(HardLimits::options))
             .chain([IMAGE.to_owned()])
             .collect();
             self.probe_once(sealed, Some(command))
@@ -410,7 +395,7 @@ impl Drop for Demo {
             &["rm", "--force", "--ignore", PROBE_CONTAINER][..],
             &["image", "rm", "--force", IMAGE],
         ] {
-            if let Err(error) = self.podman.output(arguments) {
+            if let Err(error) = self.engine.podman.output(arguments) {
                 tracing::debug!(%error, "nothing to remove");
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod demo;
+pub mod engine;
 pub mod host;
 pub mod instance;
 pub mod oci_runtime;

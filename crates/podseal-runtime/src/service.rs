@@ -12,11 +12,11 @@ use podseal_core::policy::families::FamilySet;
 use podseal_core::rate_limit::Limit;
 
 use crate::command;
+use crate::engine::{Engine, EngineError};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
-use crate::oci_runtime::{self, Choice, RuntimeError};
-use crate::pause::{self, PauseError};
-use crate::podman::{Podman, PodmanError};
+use crate::oci_runtime::Choice;
+use crate::podman::PodmanError;
 use crate::seal::Join;
 use crate::signals;
 use crate::sockets::{ServiceSocket, SocketError, SocketOptions};
@@ -108,15 +108,12 @@ pub enum PrepareError {
     /// The name is taken.
     #[error(transparent)]
     Instance(#[from] InstanceError),
-    /// Podman is not usable.
+    /// Podman cannot run a sealed container here.
     #[error(transparent)]
-    Podman(#[from] PodmanError),
-    /// There is no pause process.
+    Engine(#[from] EngineError),
+    /// The image is not here.
     #[error(transparent)]
-    Pause(#[from] PauseError),
-    /// There is no OCI runtime.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Image(#[from] PodmanError),
     /// A socket cannot be opened.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -137,9 +134,8 @@ impl PrepareError {
             Self::Option(error) => error.hint().map(str::to_owned),
             Self::CommandNotFound { .. } => Some("check the command's name and PATH".into()),
             Self::Instance(error) => Some(error.hint()),
-            Self::Podman(error) => Some(error.hint()),
-            Self::Pause(error) => Some(error.hint()),
-            Self::Runtime(error) => Some(error.hint()),
+            Self::Engine(error) => Some(error.hint()),
+            Self::Image(error) => Some(error.hint()),
             Self::Socket(error) => error.hint(),
         }
     }
@@ -189,7 +185,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
                 });
             }
             if user.is_rootless() && Join::Auto.applies(Path::new(program)) {
-                add_pause_process(&user, &own, &mut settings)?;
+                settings.start_pre = vec![pause_process(&own)];
             }
             settings.start = vec![launcher(&own, request, command.clone())];
         }
@@ -235,11 +231,9 @@ fn launcher(own: &str, request: &Request, command: Vec<String>) -> Command {
     Command::new(words)
 }
 
-/// Sees to it that Podman finds its pause process, now and before each start.
-fn add_pause_process(user: &User, own: &str, settings: &mut Settings) -> Result<(), PauseError> {
-    pause::ensure(user)?;
-    settings.start_pre = vec![Command::new([own, "pause", "ensure", "--quiet"])];
-    Ok(())
+/// The command that sees to it that Podman finds its pause process.
+fn pause_process(own: &str) -> Command {
+    Command::new([own, "pause", "ensure", "--quiet"])
 }
 
 /// Makes `settings` those of a container, once Podman and this host are seen
@@ -254,27 +248,19 @@ fn add_container(
     settings: &mut Settings,
 ) -> Result<Choice, PrepareError> {
     check_options(&container.options)?;
-    let podman = Podman::installed()?;
-    let info = podman.info()?;
+    let families = &request.families;
+    let wanted = container.oci_runtime.as_deref();
+    let engine = Engine::prepare(user, instance, families, wanted)?;
     if container.pull == Pull::Never {
-        podman.require_image(&container.image)?;
+        engine.podman.require_image(&container.image)?;
     }
     if user.is_rootless() {
-        add_pause_process(user, own, settings)?;
+        settings.start_pre = vec![pause_process(own)];
     }
-    let choice = oci_runtime::choose(
-        container.oci_runtime.as_deref(),
-        &info.oci_runtime,
-        &request.families,
-        user,
-        instance,
-    )?;
-    let limits =
-        host::limits_without_sys_resource(user).map_err(|source| PrepareError::Host { source })?;
     let container = Container {
-        podman: &podman.word(),
-        version: info.version,
-        oci_runtime: &choice.path.to_string_lossy(),
+        podman: &engine.podman.word(),
+        version: engine.version,
+        oci_runtime: &engine.oci_runtime.path.to_string_lossy(),
         name: &format!("podseal-{}", request.name),
         image: &container.image,
         arguments: &container.arguments,
@@ -287,13 +273,13 @@ fn add_container(
             SdNotify::Conmon
         },
         cgroups: cgroups(user),
-        limits,
+        limits: engine.limits,
     };
     settings.kind = Kind::Notify;
     settings.start = vec![launcher(own, request, container.run())];
     settings.stop = vec![Command::new(container.stop()).ignoring_failure()];
     settings.stop_post = vec![Command::new(container.remove()).ignoring_failure()];
-    Ok(choice)
+    Ok(engine.oci_runtime)
 }
 
 fn socket_names(request: &Request) -> Result<Vec<String>, PrepareError> {

@@ -46,14 +46,14 @@ fn tell(arguments: &Demo) -> Result<bool, Error> {
         "make an image of podseal's own executable, without a registry",
     )?;
     let story = Story::prepare()?;
-    for failure in &story.oci_runtime.failures {
+    for failure in &story.oci_runtime().failures {
         let path = failure.path.display();
         output::data(format_args!(
             "   {path} does not work here: {}",
             failure.message
         ))?;
     }
-    let runtime = story.oci_runtime.path.display();
+    let runtime = story.oci_runtime().path.display();
     output::data(format_args!("   {IMAGE}, run by {runtime}"))?;
 
     step(

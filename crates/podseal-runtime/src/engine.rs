@@ -1,0 +1,85 @@
+//! Podman on this host, made ready for a sealed container.
+
+use std::io;
+
+use podseal_core::podman::{HardLimits, Version};
+use podseal_core::policy::families::FamilySet;
+
+use crate::host::{self, User};
+use crate::instance::Instance;
+use crate::oci_runtime::{self, Choice, RuntimeError};
+use crate::pause::{self, PauseError};
+use crate::podman::{Podman, PodmanError};
+
+/// What it takes to run a sealed container.
+#[derive(Debug)]
+pub struct Engine {
+    /// Podman.
+    pub podman: Podman,
+    /// Its version.
+    pub version: Version,
+    /// An OCI runtime that works under the seal.
+    pub oci_runtime: Choice,
+    /// Limits to give containers, where Podman cannot choose them.
+    pub limits: Option<HardLimits>,
+}
+
+/// Podman cannot run a sealed container here.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Podman is not usable.
+    #[error(transparent)]
+    Podman(#[from] PodmanError),
+    /// There is no pause process.
+    #[error(transparent)]
+    Pause(#[from] PauseError),
+    /// There is no OCI runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The limits of this process could not be looked up.
+    #[error("cannot look up resource limits in /proc")]
+    Limits {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl EngineError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Podman(error) => error.hint(),
+            Self::Pause(error) => error.hint(),
+            Self::Runtime(error) => error.hint(),
+            Self::Limits { .. } => "check that /proc is mounted and readable".into(),
+        }
+    }
+}
+
+impl Engine {
+    /// Looks for Podman, has it keep a pause process, and finds an OCI runtime
+    /// that works under a seal with `families`, unless `wanted` names one.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn prepare(
+        user: &User,
+        instance: &Instance,
+        families: &FamilySet,
+        wanted: Option<&str>,
+    ) -> Result<Self, EngineError> {
+        let podman = Podman::installed()?;
+        let info = podman.info()?;
+        if user.is_rootless() {
+            pause::ensure(user)?;
+        }
+        Ok(Self {
+            oci_runtime: oci_runtime::choose(wanted, &info.oci_runtime, families, user, instance)?,
+            limits: host::limits_without_sys_resource(user)
+                .map_err(|source| EngineError::Limits { source })?,
+            podman,
+            version: info.version,
+        })
+    }
+}
