@@ -479,3 +479,23 @@ fn a_port_can_be_shared_when_it_was_asked_for() {
     second.stop().expect(0, &["traffic on "]);
     place.expect_nothing_left();
 }
+
+/// A reader that takes nothing holds up the service, not its end.
+#[test]
+fn output_that_nobody_reads_does_not_keep_it_from_ending() {
+    let place = Place::new();
+    let (reader, writer) = io::pipe().unwrap();
+    let script = "echo begun >&2; exec yes";
+    let mut command = place.run_command(
+        &["--start=now", "--listen", &place.text("s")],
+        &["sh", "-c", script],
+    );
+    let run = Running::start_writing_to(&mut command, writer.into());
+    run.wait_for("begun");
+    let full = eventually(BOUND, || {
+        (rustix::io::ioctl_fionread(&reader).unwrap() >= 60_000).then_some(())
+    });
+    assert!(full.is_some(), "{}", run.stderr());
+    run.stop().expect(0, &["stopped"]);
+    place.expect_nothing_left();
+}
