@@ -17,6 +17,7 @@ use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::{self, Choice, RuntimeError};
 use crate::pause::{self, PauseError};
 use crate::podman::{Podman, PodmanError};
+use crate::signals;
 use crate::sockets::{ServiceSocket, SocketError, SocketOptions};
 use crate::supervise::Supervised;
 
@@ -145,6 +146,9 @@ impl PrepareError {
 
 /// Checks `request` and this host, then opens the sockets, last.
 ///
+/// Catches SIGINT, SIGTERM and SIGHUP from now on: one that comes meanwhile is
+/// for the supervisor.
+///
 /// # Errors
 /// See [`PrepareError`]; nothing is left behind.
 pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
@@ -152,6 +156,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     let user = User::current();
     let own = host::own_executable().map_err(|source| PrepareError::Host { source })?;
     let own = own.to_string_lossy().into_owned();
+    let end_wanted = signals::end_wanted().map_err(|source| PrepareError::Host { source })?;
     let instance = Instance::acquire(&user, &request.name)?;
     let mut settings = Settings {
         kind: if request.notify {
@@ -210,6 +215,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
             start_now: request.start_now,
             notify_path: instance.directory().join("notify"),
             cid_file,
+            end_wanted,
         },
         oci_runtime,
         instance,

@@ -41,6 +41,9 @@ pub struct Supervised {
     pub notify_path: PathBuf,
     /// A file with the container's id, for reports.
     pub cid_file: Option<PathBuf>,
+    /// What asks to end, caught since before anything was made, so that all
+    /// of it is removed again.
+    pub end_wanted: [Caught; 3],
 }
 
 /// What happened to the service, for people.
@@ -141,7 +144,7 @@ pub enum SuperviseError {
 
 /// Supervises `service` until a signal asks to end or it is given up.
 ///
-/// Adopts orphans and catches SIGCHLD, SIGINT, SIGTERM and SIGHUP from now on.
+/// Adopts orphans and catches SIGCHLD from now on.
 /// Waiting costs nothing: without traffic, messages or a deadline the process
 /// does not wake up.
 ///
@@ -214,7 +217,7 @@ impl<'a> Supervisor<'a> {
             stdout: Output::to(rustix::stdio::stdout()).map_err(set_up("standard output"))?,
             stderr: Output::to(rustix::stdio::stderr()).map_err(set_up("standard error"))?,
             child_ended: signals::child_ended().map_err(set_up("signals"))?,
-            end_wanted: signals::end_wanted().map_err(set_up("signals"))?,
+            end_wanted: service.end_wanted,
             ending: false,
             trigger_limit: RateLimit::new(Limit::TRIGGER),
             trigger_limit_hit: false,
