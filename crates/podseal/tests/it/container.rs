@@ -34,6 +34,7 @@ scenarios![
     a_container_that_dies_is_started_again,
     a_container_that_keeps_failing_is_given_up,
     podman_that_hangs_is_ended,
+    a_signal_during_the_checks_leaves_nothing,
     a_signal_during_the_start_leaves_nothing,
     a_blocked_container_id_file_is_reported,
     what_a_killed_run_left_is_replaced,
@@ -398,4 +399,16 @@ fn a_container_left_behind_is_noticed() {
     });
     // Where there is no Podman, nothing was tried.
     panic!("left a container: not tried");
+}
+
+/// While Podman is asked and OCI runtimes are tried, before anything listens.
+fn a_signal_during_the_checks_leaves_nothing(lab: &Lab) {
+    let mut command = lab.command(&["--image", IMAGE]);
+    let run = Running::start(&mut command);
+    let trial = lab.place.path("podseal/it");
+    let begun = eventually(BOUND, || trial.is_dir().then_some(()));
+    assert!(begun.is_some(), "{}", run.stderr());
+    run.signal(Signal::TERM);
+    run.end().expect(0, &["signal 15, stopping", "stopped"]);
+    lab.expect_nothing_left();
 }

@@ -396,3 +396,106 @@ fn output_passes_through_and_nothing_else_goes_to_standard_output() {
     );
     assert_eq!(files(&place.path("")), [""; 0]);
 }
+
+#[test]
+fn all_of_a_long_output_passes_through() {
+    const LINES: usize = 50_000;
+    let place = Place::new();
+    let script = format!("seq {LINES}; echo end");
+    let run = place.run_script(
+        &["--start=now", "--restart=no", "--listen", &place.text("s")],
+        &script,
+    );
+    run.wait_for_line("end");
+    let lines: Vec<String> = run.stdout().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), LINES + 1);
+    assert_eq!(lines[LINES - 1], LINES.to_string());
+    run.stop().expect(0, &[]);
+    place.expect_nothing_left();
+}
+
+/// The cases where systemd.service(5) has a mark in its table for Restart=,
+/// and some where it has none.
+#[test]
+fn a_service_is_started_again_when_it_was_asked_for() {
+    let place = Place::new();
+    for (restart, end, again) in [
+        ("no", "exit 1", false),
+        ("no", "kill -KILL $$", false),
+        ("on-success", "exit 0", true),
+        ("on-success", "kill -TERM $$", true),
+        ("on-success", "exit 1", false),
+        ("on-failure", "exit 1", true),
+        ("on-failure", "kill -KILL $$", true),
+        ("on-failure", "exit 0", false),
+        ("on-failure", "kill -INT $$", false),
+        ("on-abnormal", "kill -KILL $$", true),
+        ("on-abnormal", "exit 1", false),
+        ("on-abort", "kill -SEGV $$", true),
+        ("on-abort", "exit 1", false),
+        ("always", "exit 0", true),
+        ("always", "exit 1", true),
+    ] {
+        // The second time it stays.
+        let script = format!("ulimit -c 0; [ -e ended ] && exec sleep 1000; touch ended; {end}");
+        let restart = format!("--restart={restart}");
+        let listen = place.text("s");
+        let options = ["--start=now", &restart, "--listen", &listen];
+        let run = place.run_script(&options, &script);
+        run.wait_for("down (");
+        if again {
+            run.wait_for_times("up, main process ", 2);
+        }
+        let ended = run.stop();
+        ended.expect(0, &[]);
+        let said = ended.stderr.contains("starting again");
+        assert_eq!(said, again, "{restart} {end}: {ended:?}");
+        fs::remove_file(place.path("ended")).unwrap();
+        place.expect_nothing_left();
+    }
+}
+
+#[test]
+fn a_port_can_be_shared_when_it_was_asked_for() {
+    let place = Place::new();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let options = |name| {
+        let listen = listen.as_str();
+        [
+            "--reuse-port",
+            "--bind-to-device=lo",
+            "--backlog=8",
+            name,
+            "--listen",
+            listen,
+        ]
+    };
+    let first = echo(&place, &options("--name=first"));
+    first.wait_for("listening on ");
+    let second = echo(&place, &options("--name=second"));
+    second.wait_for("listening on ");
+    first.stop().expect(0, &[]);
+    hello(&listen).unwrap();
+    second.stop().expect(0, &["traffic on "]);
+    place.expect_nothing_left();
+}
+
+/// A reader that takes nothing holds up the service, not its end.
+#[test]
+fn output_that_nobody_reads_does_not_keep_it_from_ending() {
+    let place = Place::new();
+    let (reader, writer) = io::pipe().unwrap();
+    let script = "echo begun >&2; exec yes";
+    let mut command = place.run_command(
+        &["--start=now", "--listen", &place.text("s")],
+        &["sh", "-c", script],
+    );
+    let run = Running::start_writing_to(&mut command, writer.into());
+    run.wait_for("begun");
+    let full = eventually(BOUND, || {
+        (rustix::io::ioctl_fionread(&reader).unwrap() >= 60_000).then_some(())
+    });
+    assert!(full.is_some(), "{}", run.stderr());
+    run.stop().expect(0, &["stopped"]);
+    place.expect_nothing_left();
+}
