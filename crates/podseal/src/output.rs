@@ -30,16 +30,31 @@ pub(crate) fn note(text: impl Display) {
 
 /// Writes an error with its causes, and what to do about it.
 pub(crate) fn error(error: &dyn Error, hint: Option<&str>) {
-    let mut text = format!("{ERROR}error{ERROR:#}: {error}");
+    note(format_args!("{ERROR}error{ERROR:#}: {}", chain(error)));
+    if let Some(hint) = hint {
+        note(format_args!("{HINT}hint{HINT:#}: {hint}"));
+    }
+}
+
+/// The same in one line, as it suits a log that others write to as well.
+pub(crate) fn error_line(error: &dyn Error, hint: Option<&str>) {
+    let hint = hint.map_or(String::new(), |hint| {
+        format!("; {HINT}hint{HINT:#}: {hint}")
+    });
+    note(format_args!(
+        "{ERROR}error{ERROR:#}: {}{hint}",
+        chain(error)
+    ));
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    note(text);
-    if let Some(hint) = hint {
-        note(format_args!("{HINT}hint{HINT:#}: {hint}"));
-    }
+    text
 }
 
 /// Writes `value` as one line of JSON; the exit status says whether that

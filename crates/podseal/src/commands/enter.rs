@@ -19,7 +19,7 @@ pub(super) fn run(arguments: Enter) -> u8 {
     match seal::enter(&launch) {
         Ok(never) => match never {},
         Err(error) => {
-            output::error(&error, error.hint().as_deref());
+            output::error_line(&error, error.hint().as_deref());
             error.exit_status()
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use podseal_core::lifecycle;
 use podseal_core::podman::{Pull, name_of};
+use podseal_core::rate_limit::Limit;
 use podseal_runtime::service::{self, Image, Request, Workload};
 use podseal_runtime::sockets::SocketOptions;
 use podseal_runtime::supervise::{self, Finish, Notice};
@@ -66,15 +67,11 @@ pub(super) fn run(arguments: Run) -> u8 {
             exit::SUCCESS
         }
         Ok(Finish::GivenUp(outcome)) => {
-            output::note(format_args!(
-                "{name}: no longer listening ({outcome}): it was started 5 times in 10 seconds"
-            ));
+            gave_up(name, &outcome.to_string(), Limit::START);
             exit::FAILURE
         }
         Ok(Finish::TriggerLimitHit) => {
-            output::note(format_args!(
-                "{name}: no longer listening (trigger-limit-hit): traffic started it 20 times in 2 seconds"
-            ));
+            gave_up(name, "trigger-limit-hit", Limit::TRIGGER);
             exit::FAILURE
         }
         Err(error) => {
@@ -82,6 +79,15 @@ pub(super) fn run(arguments: Run) -> u8 {
             exit::FAILURE
         }
     }
+}
+
+/// After systemd's own words for it, why nothing listens any more.
+fn gave_up(name: &str, result: &str, limit: Limit) {
+    output::note(format_args!(
+        "{name}: no longer listening ({result}): it was started {} times in {} seconds",
+        limit.burst,
+        limit.interval.as_secs()
+    ));
 }
 
 fn words(notice: &Notice<'_>) -> String {
