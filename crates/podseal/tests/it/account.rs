@@ -35,7 +35,7 @@ pub(crate) fn lacking_here(what: &str, lacking: &str) {
 /// For root: a normal user. For a normal user: none, it is one itself.
 pub(crate) fn normal_user() -> Option<Account> {
     is_root().then(|| {
-        let account = made(USER, &["--no-create-home"]);
+        let account = made(USER, &["--create-home"]);
         for (file, option) in [
             ("/etc/subuid", "--add-subuids"),
             ("/etc/subgid", "--add-subgids"),

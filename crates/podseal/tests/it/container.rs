@@ -172,14 +172,15 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        let podman = |arguments: &[&str]| {
+            let mut bounded = self.place.program("timeout");
+            let _ = bounded.args(["30", "podman"]).args(arguments).output();
+        };
         // After a failure there may be a container, which has no mark of ours.
-        let mut podman = self.place.program("podman");
-        let _ = podman.args(["rm", "--all", "--force", "--time=0"]).output();
+        podman(&["rm", "--all", "--force", "--time=0"]);
         if !is_root() {
             // Files of subordinate ids, which the user alone cannot remove.
-            let mut podman = self.place.program("podman");
-            let graph = self.place.path(".local");
-            let _ = podman.args(["unshare", "rm", "-rf"]).arg(graph).output();
+            podman(&["unshare", "rm", "-rf", &self.place.text(".local")]);
         }
         self.end_pause_process();
     }
