@@ -12,7 +12,13 @@ use crate::steps::{self, Step};
 pub(crate) fn run(test: &Test) -> Result<u8, RequirementError> {
     requirements::for_tests(&test.install)?;
 
-    let mut tests = Command::new("cargo", ["test", "--workspace"]).with(&test.filter);
+    // Without the examples in documentation, which have a step of their own:
+    // a library that has none would end the output with "0 passed".
+    let mut tests = Command::new(
+        "cargo",
+        ["test", "--workspace", "--lib", "--bins", "--tests"],
+    )
+    .with(&test.filter);
     if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
         tests = tests.environment("PODSEAL_TEST_REQUIRE", "all");
     }
@@ -29,6 +35,15 @@ pub(crate) fn run(test: &Test) -> Result<u8, RequirementError> {
         },
     ];
     steps.extend(deny_steps(false));
+    steps.push(Step {
+        name: "documentation",
+        command: Command::new("cargo", ["doc", "--workspace", "--no-deps", "--lib"])
+            .environment("RUSTDOCFLAGS", "-D warnings"),
+    });
+    steps.push(Step {
+        name: "examples in documentation",
+        command: Command::new("cargo", ["test", "--workspace", "--doc"]),
+    });
     steps.push(Step {
         name: "tests",
         command: tests,

@@ -24,7 +24,6 @@ use crate::engine::{Engine, EngineError};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::Choice;
-use crate::signals;
 
 mod running;
 mod victim;
@@ -148,12 +147,12 @@ impl Row {
 }
 
 impl Demo {
-    /// Looks at this host and makes the image.
+    /// Looks at this host and makes the image. `end_wanted` becomes readable
+    /// when the demo is to end ([`crate::signals::any_end_wanted`]).
     ///
     /// # Errors
     /// The host is not ready for a sealed container; see the error's hint.
-    pub fn prepare() -> Result<Self, DemoError> {
-        let end_wanted = signals::any_end_wanted().map_err(failed("catch signals"))?;
+    pub fn prepare(end_wanted: UnixStream) -> Result<Self, DemoError> {
         let user = User::current();
         let own = host::own_executable().map_err(failed("find podseal's own file"))?;
         let instance = Instance::acquire(&user, "demo-setup")?;

@@ -9,6 +9,7 @@ use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, Verdict};
 use podseal_runtime::command::CommandLine;
 use podseal_runtime::demo::{Demo as Story, DemoError, Finding, IMAGE, Row};
+use podseal_runtime::signals;
 
 use crate::cli::Demo;
 use crate::{exit, output};
@@ -22,6 +23,8 @@ enum Error {
     Story(#[from] DemoError),
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
+    #[error("cannot catch signals")]
+    Signals(#[source] io::Error),
 }
 
 pub(super) fn run(arguments: &Demo) -> u8 {
@@ -31,7 +34,7 @@ pub(super) fn run(arguments: &Demo) -> u8 {
         Err(error) => {
             let hint = match &error {
                 Error::Story(error) => error.hint(),
-                Error::Output(_) => None,
+                Error::Output(_) | Error::Signals(_) => None,
             };
             output::error(&error, hint.as_deref());
             exit::FAILURE
@@ -41,11 +44,12 @@ pub(super) fn run(arguments: &Demo) -> u8 {
 
 /// Tells the story; true when everything went as promised.
 fn tell(arguments: &Demo) -> Result<bool, Error> {
+    let end_wanted = signals::any_end_wanted().map_err(Error::Signals)?;
     step(
         1,
         "make an image of podseal's own executable, without a registry",
     )?;
-    let story = Story::prepare()?;
+    let story = Story::prepare(end_wanted)?;
     for failure in &story.oci_runtime().failures {
         let path = failure.path.display();
         output::data(format_args!(
