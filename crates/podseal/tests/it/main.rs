@@ -9,5 +9,6 @@ mod bad_input;
 mod enter;
 mod fixture;
 mod notifier;
+mod show;
 mod supervisor;
 mod talk;
