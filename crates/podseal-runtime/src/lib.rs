@@ -1,4 +1,5 @@
-//! Effects of podseal: processes, Podman, the launcher, the supervisor.
+//! Effects of podseal: processes, Podman, unit files, the launcher, the
+//! supervisor.
 //!
 //! Nothing here prints, and only [`command`] starts processes.
 #![forbid(unsafe_code)]
@@ -17,3 +18,4 @@ pub mod service;
 pub mod signals;
 pub mod sockets;
 pub mod supervise;
+pub mod units;

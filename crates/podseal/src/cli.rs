@@ -49,6 +49,8 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
+    /// Show what a unit's file and drop-ins add up to.
+    Show(Show),
     /// Show the whole story on this machine in seconds.
     Demo(Demo),
     /// Seal this process and become COMMAND (plumbing).
@@ -211,6 +213,40 @@ pub(crate) enum Restart {
 pub(crate) enum Pull {
     Never,
     Always,
+}
+
+/// Show what a unit's file and drop-ins add up to.
+///
+/// Reads them as systemd does: search path, aliases, templates, masks, drop-ins
+/// and their order, resets, specifiers, defaults. systemd is not asked, and need
+/// not be there. Every value comes with the file and line it stands on, and
+/// what systemd would ignore or refuse is listed.
+///
+/// Ends with status 1 when a unit could not be read; the others are shown.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Units of the user's manager (the default).
+    #[arg(long)]
+    pub(crate) user: bool,
+
+    /// Units of the system's manager.
+    #[arg(long, conflicts_with = "user")]
+    pub(crate) system: bool,
+
+    /// How to write it.
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub(crate) format: ShowFormat,
+
+    /// A unit, found where systemd finds it (.service is added where the type
+    /// is missing), or with a slash in it the path of a unit file, read with
+    /// the drop-ins beside it.
+    #[arg(required = true, value_name = "NAME|FILE")]
+    pub(crate) units: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ShowFormat {
+    Json,
 }
 
 /// Seal this process and become COMMAND.

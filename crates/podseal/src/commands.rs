@@ -14,6 +14,7 @@ mod enter;
 mod pause;
 mod probe;
 mod run;
+mod show;
 
 /// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {
@@ -49,6 +50,7 @@ pub(crate) fn main() -> ExitCode {
         .init();
     exit::code(match cli.command {
         Command::Run(arguments) => run::run(*arguments),
+        Command::Show(arguments) => show::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),

@@ -10,6 +10,7 @@ use anstyle::{AnsiColor, Style};
 use crate::exit;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Writes data.
@@ -57,13 +58,24 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// Writes what should be known and is no error.
+pub(crate) fn warning(text: impl Display) {
+    note(format_args!("{WARNING}warning{WARNING:#}: {text}"));
+}
+
 /// Writes `value` as one line of JSON; the exit status says whether that
 /// worked.
 pub(crate) fn json(value: &impl serde::Serialize) -> u8 {
-    let result = serde_json::to_string(value)
-        .map_err(io::Error::other)
-        .and_then(data);
-    match result {
+    written(serde_json::to_string(value))
+}
+
+/// The same on many lines, for people to read.
+pub(crate) fn json_pretty(value: &impl serde::Serialize) -> u8 {
+    written(serde_json::to_string_pretty(value))
+}
+
+fn written(text: serde_json::Result<String>) -> u8 {
+    match text.map_err(io::Error::other).and_then(data) {
         Ok(()) => exit::SUCCESS,
         Err(source) => {
             error(&source, None);

@@ -6,7 +6,7 @@
 //!    unit, and in which order;
 //! 2. [`merge::Merged`] puts the settings of those files into one sequence;
 //! 3. [`service::Service`] and [`socket::Socket`] give them types, defaults and
-//!    systemd's own checks.
+//!    systemd's own checks; [`view::View`] is whichever of them the unit is.
 //!
 //! A view serializes as versioned JSON. Values stand where their names say;
 //! `origins` tells the file and line of each.
@@ -16,6 +16,7 @@ pub mod merge;
 pub mod search;
 pub mod service;
 pub mod socket;
+pub mod view;
 
 mod reader;
 mod values;

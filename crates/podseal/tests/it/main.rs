@@ -11,5 +11,6 @@ mod demo;
 mod enter;
 mod fixture;
 mod notifier;
+mod show;
 mod supervisor;
 mod talk;

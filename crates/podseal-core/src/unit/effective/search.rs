@@ -193,7 +193,7 @@ fn dropins(id: &UnitName, aliases: &[UnitName], dirs: &[SearchDir]) -> Vec<Strin
             directories.extend(names.iter().map(|name| (dir, format!("{name}.d"))));
         }
     }
-    let of_type = format!("{}.d", id.unit_type().name());
+    let of_type = dropin_directory_of_type(id);
     directories.extend(dirs.iter().map(|dir| (dir, of_type.clone())));
 
     let mut found: BTreeMap<&str, Option<String>> = BTreeMap::new();
@@ -211,6 +211,23 @@ fn dropins(id: &UnitName, aliases: &[UnitName], dirs: &[SearchDir]) -> Vec<Strin
         }
     }
     found.into_values().flatten().collect()
+}
+
+fn dropin_directory_of_type(unit: &UnitName) -> String {
+    format!("{}.d", unit.unit_type().name())
+}
+
+/// The names of the directories in which a unit's drop-ins may be, so that the
+/// caller of [`locate`] need not look into others: call it once without what is
+/// in them, and again with it.
+#[must_use]
+pub fn dropin_directories(located: &Located) -> BTreeSet<String> {
+    std::iter::once(&located.id)
+        .chain(&located.aliases)
+        .flat_map(dropin_names)
+        .map(|name| format!("{name}.d"))
+        .chain(std::iter::once(dropin_directory_of_type(&located.id)))
+        .collect()
 }
 
 /// The names whose `.d` directories hold drop-ins for a unit: `a-b@c.service`,

@@ -4,6 +4,7 @@
 //! systemd's `service_verify()`.
 
 mod sandbox;
+mod success_action;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -216,8 +217,9 @@ impl Service {
             origins: Origins::new(),
             diagnostics: Vec::new(),
         };
+        let ends_in_action = success_action::read(&mut reader);
         (service.origins, service.diagnostics) = reader.finish();
-        service.verify(bus_name.is_some());
+        service.verify(bus_name.is_some(), ends_in_action);
         service
     }
 
@@ -228,21 +230,21 @@ impl Service {
     }
 
     /// What systemd checks once everything is read.
-    fn verify(&mut self, has_bus_name: bool) {
+    fn verify(&mut self, has_bus_name: bool, ends_in_action: bool) {
         let starts = self.commands_of("ExecStart").len();
         let oneshot = self.service_type == ServiceType::Oneshot;
         let rules = [
             (
-                starts == 0 && self.commands_of("ExecStop").is_empty(),
-                "service has neither ExecStart= nor ExecStop=",
+                starts == 0 && self.commands_of("ExecStop").is_empty() && !ends_in_action,
+                "service has none of ExecStart=, ExecStop= and SuccessAction=",
             ),
             (
                 starts == 0 && !oneshot,
                 "service has no ExecStart=, which only Type=oneshot may lack",
             ),
             (
-                starts == 0 && !self.remain_after_exit,
-                "service has no ExecStart=, which only RemainAfterExit=yes may lack",
+                starts == 0 && !self.remain_after_exit && !ends_in_action,
+                "service has no ExecStart=, which only RemainAfterExit=yes or SuccessAction= may lack",
             ),
             (
                 starts > 1 && !oneshot,

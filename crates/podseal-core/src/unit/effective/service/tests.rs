@@ -107,6 +107,26 @@ fn what_systemd_refuses() {
     }
 }
 
+/// As `systemd-analyze verify` 252 says of them, for both managers.
+#[test]
+fn an_action_in_place_of_commands() {
+    let cases = [
+        ("none", false),
+        ("exit", true),
+        ("exit-force", true),
+        ("poweroff", true),
+        ("bogus", false),
+        ("", false),
+        ("%n", false),
+    ];
+    for (action, loads) in cases {
+        for scope in [Scope::User, Scope::System] {
+            let text = format!("[Unit]\nSuccessAction={action}\n");
+            assert_eq!(service_in(scope, &[&text]).loads, loads, "{action}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_drop_in_ends_and_does_no_more() {
     let service = service(&[

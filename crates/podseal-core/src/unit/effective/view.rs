@@ -1,0 +1,106 @@
+//! A unit of any kind that podseal reads.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::merge::{Merged, Source};
+use super::service::Service;
+use super::socket::Socket;
+use super::{Diagnostic, Scope, VERSION};
+use crate::unit::name::{UnitName, UnitType};
+use crate::unit::specifier::Specifiers;
+
+/// What a unit's files add up to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum View {
+    /// A service.
+    Service(Box<Service>),
+    /// A socket unit.
+    Socket(Box<Socket>),
+    /// A unit of either kind that cannot be started, whatever its files say.
+    Masked(Masked),
+}
+
+/// A unit that is masked: its file is empty, or a link to `/dev/null`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Masked {
+    version: u32,
+    kind: UnitType,
+    /// Its name.
+    pub unit: UnitName,
+    /// Which manager reads it.
+    pub scope: Scope,
+    /// The path of what masks it.
+    pub fragment: String,
+    /// Always false, as in the views of units that are not masked.
+    loads: bool,
+}
+
+impl View {
+    /// Merges a service's or socket unit's files and reads their settings.
+    /// `host` has the values of specifiers, see [`Specifiers::host`]. `None`
+    /// for other kinds of unit.
+    #[must_use]
+    pub fn new(
+        unit: &UnitName,
+        fragment: &Source,
+        dropins: &[Source],
+        host: &BTreeMap<char, String>,
+        scope: Scope,
+    ) -> Option<Self> {
+        let specifiers = Specifiers {
+            unit,
+            fragment: Some(&fragment.path),
+            host,
+        };
+        let merge = || Merged::new(Some(fragment), dropins, Some(&specifiers));
+        match unit.unit_type() {
+            UnitType::Service => Some(Self::Service(Box::new(Service::new(
+                &merge(),
+                &specifiers,
+                scope,
+            )))),
+            UnitType::Socket => Some(Self::Socket(Box::new(Socket::new(
+                &merge(),
+                &specifiers,
+                scope,
+            )))),
+            _ => None,
+        }
+    }
+
+    /// The view of a unit that is masked by what is at `fragment`.
+    #[must_use]
+    pub fn masked(unit: &UnitName, fragment: &str, scope: Scope) -> Self {
+        Self::Masked(Masked {
+            version: VERSION,
+            kind: unit.unit_type(),
+            unit: unit.clone(),
+            scope,
+            fragment: fragment.to_owned(),
+            loads: false,
+        })
+    }
+
+    /// The unit's own name.
+    #[must_use]
+    pub fn unit(&self) -> &UnitName {
+        match self {
+            Self::Service(service) => &service.unit,
+            Self::Socket(socket) => &socket.unit,
+            Self::Masked(masked) => &masked.unit,
+        }
+    }
+
+    /// What systemd ignores or refuses.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Service(service) => &service.diagnostics,
+            Self::Socket(socket) => &socket.diagnostics,
+            Self::Masked(_) => &[],
+        }
+    }
+}

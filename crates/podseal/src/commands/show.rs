@@ -1,0 +1,89 @@
+//! `podseal show`
+
+use podseal_core::unit::Effect;
+use podseal_core::unit::effective::view::View;
+use podseal_core::unit::effective::{Diagnostic, Scope, VERSION};
+use podseal_core::unit::name::UnitName;
+use podseal_runtime::units::{Target, Unit, UnitError, Units};
+use serde::Serialize;
+
+use crate::cli::{Show, ShowFormat};
+use crate::{exit, output};
+
+/// The JSON form.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u32,
+    /// In the order of the arguments.
+    units: Vec<Shown<'a>>,
+}
+
+/// One unit of the JSON form.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    /// As on the command line.
+    argument: &'a str,
+    aliases: Vec<UnitName>,
+    masked: bool,
+    #[serde(flatten)]
+    view: View,
+}
+
+pub(super) fn run(arguments: &Show) -> u8 {
+    let units = Units::of(if arguments.system {
+        Scope::System
+    } else {
+        Scope::User
+    });
+    let mut status = exit::SUCCESS;
+    let mut shown = Vec::new();
+    for argument in &arguments.units {
+        match read(&units, argument) {
+            Ok(Unit { aliases, view }) => {
+                warn(&view);
+                shown.push(Shown {
+                    argument,
+                    aliases,
+                    masked: matches!(view, View::Masked(_)),
+                    view,
+                });
+            }
+            Err(error) => {
+                output::error(&error, Some(&error.hint()));
+                status = exit::FAILURE;
+            }
+        }
+    }
+    if shown.is_empty() {
+        return status;
+    }
+    let document = Document {
+        version: VERSION,
+        units: shown,
+    };
+    match arguments.format {
+        ShowFormat::Json => status.max(output::json_pretty(&document)),
+    }
+}
+
+fn read(units: &Units, argument: &str) -> Result<Unit, UnitError> {
+    units.read(&Target::parse(argument)?)
+}
+
+/// What keeps systemd from loading the unit is said in words too.
+fn warn(view: &View) {
+    let refused = view.diagnostics().iter();
+    for Diagnostic {
+        origin, message, ..
+    } in refused.filter(|diagnostic| diagnostic.effect == Effect::Refused)
+    {
+        let place = match origin {
+            Some(origin) => format!("{}:{}", origin.file, origin.line),
+            None => view.unit().to_string(),
+        };
+        output::warning(format_args!(
+            "{place}: {message}; systemd does not load {}",
+            view.unit()
+        ));
+    }
+}
