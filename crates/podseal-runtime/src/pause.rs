@@ -37,6 +37,9 @@ pub enum PauseError {
         /// Why.
         source: io::Error,
     },
+    /// There is none, and this process was not asked to have one made.
+    #[error("Podman's pause process is not running")]
+    NotRunning,
     /// This process must not make one, and there is none.
     #[error(
         "Podman's pause process is not running, and no-new-privileges keeps it from being made here"
@@ -90,6 +93,10 @@ impl PauseError {
     pub fn hint(&self) -> String {
         match self {
             Self::Look { .. } => "check that /proc is mounted and readable".into(),
+            Self::NotRunning => {
+                "run `podseal pause ensure` before, outside the seal (in a unit: ExecStartPre=+…)"
+                    .into()
+            }
             Self::NoNewPrivileges => {
                 "run it outside the seal: in a unit, ExecStartPre=+… podseal pause ensure".into()
             }
@@ -128,6 +135,14 @@ impl Ensured {
     /// The process.
     #[must_use]
     pub fn process(&self) -> &PauseProcess {
+        match self {
+            Self::Alive(process) | Self::Made(process) => process,
+        }
+    }
+
+    /// The process, to keep.
+    #[must_use]
+    pub fn into_process(self) -> PauseProcess {
         match self {
             Self::Alive(process) | Self::Made(process) => process,
         }

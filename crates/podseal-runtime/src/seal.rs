@@ -16,7 +16,7 @@ use podseal_core::policy::filter;
 use rustix::thread::ThreadNameSpaceType;
 
 use crate::host::User;
-use crate::pause::{self, PauseError};
+use crate::pause::{self, Ensured, PauseError};
 
 /// Whether to join the namespaces of rootless Podman.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +49,9 @@ pub struct Launch {
     pub families: FamilySet,
     /// Whether to join Podman's namespaces first.
     pub join: Join,
+    /// Whether to have Podman make its pause process where it is not running.
+    /// That works only while nothing outside has set no-new-privileges.
+    pub make_pause: bool,
     /// Program and arguments.
     pub command: Vec<OsString>,
 }
@@ -56,9 +59,6 @@ pub struct Launch {
 /// The step at which a launch ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// Podman's namespaces could not be joined, since there is no pause process.
-    #[error("cannot join Podman's namespaces: its pause process is not running")]
-    NoPauseProcess,
     /// Podman's namespaces could not be joined.
     #[error("cannot join Podman's namespaces")]
     Pause {
@@ -113,12 +113,12 @@ impl LaunchError {
     #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::WorkingDirectory { .. } => 200, // EXIT_CHDIR
-            Self::Execute { .. } => 203,          // EXIT_EXEC
-            Self::NoPauseProcess | Self::Pause { .. } | Self::Join { .. } => 226, // EXIT_NAMESPACE
-            Self::NoNewPrivileges { .. } => 227,  // EXIT_NO_NEW_PRIVILEGES
-            Self::Filter { .. } => 228,           // EXIT_SECCOMP
-            Self::Architecture { .. } => 232,     // EXIT_ADDRESS_FAMILIES
+            Self::WorkingDirectory { .. } => 200,          // EXIT_CHDIR
+            Self::Execute { .. } => 203,                   // EXIT_EXEC
+            Self::Pause { .. } | Self::Join { .. } => 226, // EXIT_NAMESPACE
+            Self::NoNewPrivileges { .. } => 227,           // EXIT_NO_NEW_PRIVILEGES
+            Self::Filter { .. } => 228,                    // EXIT_SECCOMP
+            Self::Architecture { .. } => 232,              // EXIT_ADDRESS_FAMILIES
         }
     }
 
@@ -126,10 +126,6 @@ impl LaunchError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoPauseProcess => Some(
-                "run `podseal pause ensure` before, outside the seal (in a unit: ExecStartPre=+…)"
-                    .into(),
-            ),
             Self::Pause { source } => Some(source.hint()),
             Self::Join { .. } => Some(
                 "joining needs Linux 5.8 or later and must not be forbidden by an outer seccomp filter"
@@ -167,7 +163,7 @@ pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
 
     let user = User::current();
     if user.is_rootless() && launch.join.applies(Path::new(program)) {
-        join_podman(&user)?;
+        join_podman(&user, launch.make_pause)?;
         // As Podman itself does in a process it has re-executed in there
         // (pkg/rootless/rootless_linux.go).
         command
@@ -191,10 +187,13 @@ pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
     })
 }
 
-fn join_podman(user: &User) -> Result<(), LaunchError> {
-    let pause = pause::find(user)
-        .map_err(|source| LaunchError::Pause { source })?
-        .ok_or(LaunchError::NoPauseProcess)?;
+fn join_podman(user: &User, make_pause: bool) -> Result<(), LaunchError> {
+    let pause = if make_pause {
+        pause::ensure(user).map(Ensured::into_process)
+    } else {
+        pause::find(user).and_then(|process| process.ok_or(PauseError::NotRunning))
+    }
+    .map_err(|source| LaunchError::Pause { source })?;
     // A new mount namespace puts the process into its root directory.
     let directory = std::env::current_dir().ok();
     rustix::thread::move_into_thread_name_spaces(

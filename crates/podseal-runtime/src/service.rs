@@ -17,7 +17,6 @@ use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::Choice;
 use crate::podman::PodmanError;
-use crate::seal::Join;
 use crate::signals;
 use crate::sockets::{ServiceSocket, SocketError, SocketOptions};
 use crate::supervise::Supervised;
@@ -184,9 +183,6 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
                     program: program.to_owned(),
                 });
             }
-            if user.is_rootless() && Join::Auto.applies(Path::new(program)) {
-                settings.start_pre = vec![pause_process(&own)];
-            }
             settings.start = vec![launcher(&own, request, command.clone())];
         }
         Workload::Image(container) => {
@@ -223,17 +219,15 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     })
 }
 
-/// The launcher with the seal of `request`, before `command`.
+/// The launcher with the seal of `request`, before `command`. Nothing is
+/// sealed around it, so it can have a pause process made that has gone.
 fn launcher(own: &str, request: &Request, command: Vec<String>) -> Command {
     let families = format!("--families={}", request.families);
-    let mut words = vec![own.to_owned(), "enter".into(), families, "--".into()];
+    let mut words: Vec<String> = [own, "enter", "--make-pause", &families, "--"]
+        .map(str::to_owned)
+        .into();
     words.extend(command);
     Command::new(words)
-}
-
-/// The command that sees to it that Podman finds its pause process.
-fn pause_process(own: &str) -> Command {
-    Command::new([own, "pause", "ensure", "--quiet"])
 }
 
 /// Makes `settings` those of a container, once Podman and this host are seen
@@ -253,9 +247,6 @@ fn add_container(
     let engine = Engine::prepare(user, instance, families, wanted)?;
     if container.pull == Pull::Never {
         engine.podman.require_image(&container.image)?;
-    }
-    if user.is_rootless() {
-        settings.start_pre = vec![pause_process(own)];
     }
     let container = Container {
         podman: &engine.podman.word(),

@@ -267,6 +267,11 @@ pub(crate) struct Enter {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) join: Join,
 
+    /// Have Podman make its pause process where it is not running. Not possible
+    /// when no-new-privileges is set already, as in a sealed unit.
+    #[arg(long)]
+    pub(crate) make_pause: bool,
+
     /// The command, looked up in PATH.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,

@@ -14,6 +14,7 @@ pub(super) fn run(arguments: Enter) -> u8 {
             Join::Always => seal::Join::Always,
             Join::Never => seal::Join::Never,
         },
+        make_pause: arguments.make_pause,
         command: arguments.command,
     };
     match seal::enter(&launch) {
