@@ -259,12 +259,12 @@ pub enum Action {
 }
 
 /// What the machine has to know of the world at an event.
-#[derive(Debug, Clone, Copy)]
-pub struct Now {
+#[derive(Clone, Copy)]
+pub struct Now<'a> {
     /// A monotonic clock.
     pub time: Duration,
-    /// Whether any process of the service is left.
-    pub processes: bool,
+    /// Whether any process of the service is left; asked only where it matters.
+    pub processes: &'a dyn Fn() -> bool,
 }
 
 /// The life of one service.
@@ -325,7 +325,7 @@ impl Service {
     }
 
     /// Takes `event` in and says what to do, in order.
-    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+    pub fn handle(&mut self, event: Event, now: Now<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
             Event::Start if self.is_down() => {
@@ -358,7 +358,7 @@ impl Service {
             Event::Start | Event::OtherExited | Event::Tick => {}
         }
         while let State::Terminating { last, .. } = self.state
-            && !now.processes
+            && !(now.processes)()
         {
             if last {
                 self.end(now, &mut actions);
@@ -369,7 +369,7 @@ impl Service {
         actions
     }
 
-    fn begin(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn begin(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         self.main_ended = None;
         self.outcome = Outcome::Success;
         if self.start_limit.permits(now.time) {
@@ -382,7 +382,7 @@ impl Service {
     }
 
     /// Runs the command of `phase` with `index`, or goes on behind the last.
-    fn run(&mut self, phase: Phase, index: usize, now: Now, actions: &mut Vec<Action>) {
+    fn run(&mut self, phase: Phase, index: usize, now: Now<'_>, actions: &mut Vec<Action>) {
         if index < self.settings.commands(phase).len() {
             self.state = State::Running(phase, index);
             let timeout = match phase {
@@ -403,13 +403,13 @@ impl Service {
         }
     }
 
-    fn spawned(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn spawned(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         if self.state == State::Running(Phase::Start, 0) && self.settings.kind == Kind::Exec {
             self.run(Phase::StartPost, 0, now, actions);
         }
     }
 
-    fn up(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn up(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         self.deadline = None;
         self.state = State::Active;
         actions.push(Action::Up);
@@ -420,7 +420,7 @@ impl Service {
     }
 
     /// The main process is gone while the service was up.
-    fn active_ended(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn active_ended(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         if let Some(exit) = self.main_ended {
             self.note(exit.daemon_outcome());
         }
@@ -431,7 +431,7 @@ impl Service {
         }
     }
 
-    fn main_exited(&mut self, exit: Exit, now: Now, actions: &mut Vec<Action>) {
+    fn main_exited(&mut self, exit: Exit, now: Now<'_>, actions: &mut Vec<Action>) {
         match self.state {
             State::Running(Phase::Start, index) if self.settings.kind == Kind::Oneshot => {
                 let outcome = exit.command_outcome();
@@ -458,7 +458,7 @@ impl Service {
         }
     }
 
-    fn control_exited(&mut self, exit: Exit, now: Now, actions: &mut Vec<Action>) {
+    fn control_exited(&mut self, exit: Exit, now: Now<'_>, actions: &mut Vec<Action>) {
         let State::Running(phase, index) = self.state else {
             return;
         };
@@ -471,7 +471,7 @@ impl Service {
         }
     }
 
-    fn spawn_failed(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn spawn_failed(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         let State::Running(phase, index) = self.state else {
             return;
         };
@@ -483,7 +483,7 @@ impl Service {
         }
     }
 
-    fn command_failed(&mut self, phase: Phase, now: Now, actions: &mut Vec<Action>) {
+    fn command_failed(&mut self, phase: Phase, now: Now<'_>, actions: &mut Vec<Action>) {
         match phase {
             Phase::StartPre | Phase::Start | Phase::Stop => {
                 self.terminate(false, false, now, actions);
@@ -493,7 +493,7 @@ impl Service {
         }
     }
 
-    fn timed_out(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn timed_out(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         match self.state {
             State::AutoRestart => self.begin(now, actions),
             State::Running(Phase::StartPost, _) => {
@@ -520,7 +520,7 @@ impl Service {
         }
     }
 
-    fn stop(&mut self, kill: bool, now: Now, actions: &mut Vec<Action>) {
+    fn stop(&mut self, kill: bool, now: Now<'_>, actions: &mut Vec<Action>) {
         self.stop_wanted = true;
         match self.state {
             State::Inactive | State::Failed => {}
@@ -546,10 +546,10 @@ impl Service {
         }
     }
 
-    fn terminate(&mut self, last: bool, killed: bool, now: Now, actions: &mut Vec<Action>) {
+    fn terminate(&mut self, last: bool, killed: bool, now: Now<'_>, actions: &mut Vec<Action>) {
         self.state = State::Terminating { last, killed };
         self.deadline = self.settings.timeout_stop.map(|timeout| now.time + timeout);
-        if now.processes {
+        if (now.processes)() {
             actions.push(if killed {
                 Action::Kill
             } else {
@@ -558,7 +558,7 @@ impl Service {
         }
     }
 
-    fn end(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn end(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         self.deadline = None;
         actions.push(Action::Down(self.outcome));
         if !self.stop_wanted && self.settings.restart.applies(self.outcome) {

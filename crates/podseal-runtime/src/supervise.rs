@@ -248,14 +248,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn processes(&self) -> Vec<Pid> {
-        // It belongs to all containers of the user, not to this service.
-        let spared = self
-            .user
-            .is_rootless()
-            .then(|| pause::find(&self.user).ok().flatten())
-            .flatten()
-            .map(|process| process.pid);
-        processes::descendants(spared)
+        processes_of(&self.user)
     }
 
     /// Tells the machine what happened and does what it says.
@@ -265,9 +258,10 @@ impl<'a> Supervisor<'a> {
         if is_tick && self.machine.deadline().is_none_or(|at| time < at) {
             return;
         }
+        let user = &self.user;
         let now = Now {
             time,
-            processes: !self.processes().is_empty(),
+            processes: &|| !processes_of(user).is_empty(),
         };
         for action in self.machine.handle(event, now) {
             self.act(action);
@@ -469,6 +463,17 @@ impl<'a> Supervisor<'a> {
             }
         }
     }
+}
+
+/// The processes of a service of `user`: what descends from this one, except
+/// for Podman's pause process, which belongs to all containers of the user.
+fn processes_of(user: &User) -> Vec<Pid> {
+    let spared = user
+        .is_rootless()
+        .then(|| pause::find(user).ok().flatten())
+        .flatten()
+        .map(|process| process.pid);
+    processes::descendants(spared)
 }
 
 /// What there is to do.

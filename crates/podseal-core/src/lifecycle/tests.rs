@@ -34,11 +34,12 @@ impl World {
     }
 
     fn on(&mut self, event: Event) -> Vec<Action> {
+        let processes = self.processes;
         self.service.handle(
             event,
             Now {
                 time: self.time,
-                processes: self.processes,
+                processes: &|| processes,
             },
         )
     }
