@@ -214,7 +214,7 @@ pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
     let environment =
         environment(request.environment, (count != "0").then_some(&count)).map_err(zero_byte)?;
     let null = File::open("/dev/null").map_err(io_failed)?;
-    let child = spawn(&Spawn {
+    let pid = spawn(&Spawn {
         program: &program,
         arguments: &arguments,
         environment: &environment,
@@ -222,7 +222,7 @@ pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
         inherited: request.sockets,
     })
     .map_err(failed)?;
-    Pid::from_raw(child.pid).ok_or_else(|| io_failed(io::ErrorKind::InvalidData.into()))
+    Pid::from_raw(pid).ok_or_else(|| io_failed(io::ErrorKind::InvalidData.into()))
 }
 
 /// The environment of a child: ours, less what told us of sockets and a

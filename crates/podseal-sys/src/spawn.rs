@@ -10,8 +10,6 @@ use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::process::{Pid, PidfdFlags};
-
 /// What to start.
 #[derive(Debug)]
 pub struct Spawn<'a> {
@@ -28,19 +26,10 @@ pub struct Spawn<'a> {
     pub inherited: &'a [BorrowedFd<'a>],
 }
 
-/// A process that was started.
-#[derive(Debug)]
-pub struct Child {
-    /// Its process id.
-    pub pid: i32,
-    /// A descriptor of it, see pidfd_open(2).
-    pub pidfd: OwnedFd,
-}
-
 /// What the child was doing when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// fork(2), pipe2(2) or pidfd_open(2), in the parent.
+    /// fork(2) or pipe2(2), in the parent.
     Fork,
     /// Placing the descriptors.
     Descriptors,
@@ -67,11 +56,11 @@ const LISTEN_PID: &[u8] = b"LISTEN_PID=";
 /// Starts a process in a session of its own, with default signal dispositions
 /// for SIGPIPE, no blocked signals, and no other descriptors than those named.
 ///
-/// Returns once the program runs (execve succeeded).
+/// Returns the process id once the program runs (execve succeeded).
 ///
 /// # Errors
 /// See [`SpawnError`]; no process is left behind then.
-pub fn spawn(request: &Spawn<'_>) -> Result<Child, SpawnError> {
+pub fn spawn(request: &Spawn<'_>) -> Result<i32, SpawnError> {
     let fork_error = |source| SpawnError {
         step: Step::Fork,
         source,
@@ -90,16 +79,11 @@ pub fn spawn(request: &Spawn<'_>) -> Result<Child, SpawnError> {
         image.run(status_write.as_raw_fd());
     }
     drop(status_write);
-    let result = match read_failure(status) {
-        None => pidfd_open(pid).map_err(fork_error),
-        Some(failure) => Err(failure),
-    };
-    match result {
-        Ok(pidfd) => Ok(Child { pid, pidfd }),
-        Err(error) => {
-            // SAFETY: `pid` is our own child and not yet waited for.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-            // SAFETY: waits for that child; no status is asked for.
+    match read_failure(status) {
+        None => Ok(pid),
+        Some(error) => {
+            // SAFETY: waits for our own child, which ends after its report; no
+            // status is asked for.
             unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
             Err(error)
         }
@@ -247,11 +231,6 @@ fn read_failure(mut status: PipeReader) -> Option<SpawnError> {
     })
 }
 
-fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
-    let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,7 +245,7 @@ mod tests {
     fn run(script: &str, environment: &[&str], inherited: &[BorrowedFd<'_>]) -> String {
         let null = File::open("/dev/null").unwrap();
         let (mut output, write) = io::pipe().unwrap();
-        let child = spawn(&Spawn {
+        let pid = spawn(&Spawn {
             program: &c("/bin/sh"),
             arguments: &[c("sh"), c("-c"), c(script)],
             environment: &environment.iter().map(|v| c(v)).collect::<Vec<_>>(),
@@ -278,7 +257,7 @@ mod tests {
         let mut text = String::new();
         output.read_to_string(&mut text).unwrap();
         // SAFETY: waits for the child just made.
-        unsafe { libc::waitpid(child.pid, ptr::null_mut(), 0) };
+        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
         text
     }
 

@@ -12,9 +12,6 @@ pub enum Level {
 }
 
 impl Level {
-    /// Every level, weakest first.
-    pub const ALL: &[Self] = &[Self::Families];
-
     /// What this level does not stop.
     #[must_use]
     pub const fn residual_risks(self) -> &'static [&'static str] {
