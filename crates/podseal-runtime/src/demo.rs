@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use podseal_core::lifecycle::Exit;
 use podseal_core::podman::HardLimits;
-use podseal_core::policy::families::FamilySet;
+use podseal_core::policy::seal::Seal;
 use podseal_core::probe::{Attempt, Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -100,7 +100,7 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> DemoError {
 #[derive(Debug)]
 pub struct Demo {
     engine: Engine,
-    families: FamilySet,
+    seal: Seal,
     own: String,
     end_wanted: UnixStream,
     instance: Instance,
@@ -156,10 +156,10 @@ impl Demo {
         let user = User::current();
         let own = host::own_executable().map_err(failed("find podseal's own file"))?;
         let instance = Instance::acquire(&user, "demo-setup")?;
-        let families = FamilySet::default();
+        let seal = Seal::default();
         let demo = Self {
-            engine: Engine::prepare(&user, &instance, &families, None)?,
-            families,
+            engine: Engine::prepare(&user, &instance, &seal, None)?,
+            seal,
             own: own.to_string_lossy().into_owned(),
             end_wanted,
             instance,
@@ -328,12 +328,9 @@ impl Demo {
 
         let mut command = Vec::new();
         if sealed {
-            command.extend([
-                self.own.clone(),
-                "enter".into(),
-                format!("--families={}", self.families),
-                "--".into(),
-            ]);
+            command.extend([self.own.clone(), "enter".into()]);
+            command.extend(self.seal.options());
+            command.push("--".into());
         }
         command.extend(container.unwrap_or_else(|| vec![self.own.clone()]));
         command.extend([

@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use podseal_core::listen::{Listen, ListenError};
 use podseal_core::policy::families::FamilySet;
+use podseal_core::policy::{level, seal};
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 
 const STYLES: Styles = Styles::styled()
@@ -176,12 +177,21 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 pub(crate) struct Seal {
     /// Level of the seal.
-    #[arg(long, value_name = "LEVEL", default_value = "families")]
+    #[arg(long, value_name = "LEVEL", default_value = "standard")]
     pub(crate) level: Level,
 
     /// Socket families that may still be used, by systemd's names, or none.
     #[arg(long, value_name = "FAMILIES", default_value_t)]
     pub(crate) families: FamilySet,
+
+    /// Accept UDP sockets, which no level can seal: they send to any address.
+    #[arg(long)]
+    pub(crate) allow_udp: bool,
+
+    /// Do without what this kernel does not have, and say so each time, instead
+    /// of not starting.
+    #[arg(long)]
+    pub(crate) best_effort: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -189,6 +199,23 @@ pub(crate) enum Level {
     /// Socket families, no new privileges, native system calls only, no
     /// io_uring.
     Families,
+    /// And sockets that are handed over cannot be turned outward (Linux 6.12
+    /// or later, Landlock).
+    Standard,
+}
+
+impl From<Seal> for seal::Seal {
+    fn from(arguments: Seal) -> Self {
+        Self {
+            level: match arguments.level {
+                Level::Families => level::Level::Families,
+                Level::Standard => level::Level::Standard,
+            },
+            families: arguments.families,
+            allow_udp: arguments.allow_udp,
+            best_effort: arguments.best_effort,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
