@@ -282,6 +282,11 @@ fn add_container(
         cgroups: cgroups(user),
         limits: engine.limits,
     };
+    // One may live on from a supervisor that was killed, and `--replace` cannot
+    // end it: under the seal, Podman signals nothing outside.
+    command::run(&container.remove(), command::LIMIT)
+        .and_then(command::Output::success)
+        .map_err(PodmanError::from)?;
     settings.kind = Kind::Notify;
     settings.start = vec![launcher(own, request, container.run())];
     settings.stop = vec![Command::new(container.stop()).ignoring_failure()];

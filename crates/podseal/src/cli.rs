@@ -60,8 +60,8 @@ pub(crate) enum Command {
     /// Look after rootless Podman's pause process (plumbing).
     #[command(hide = true, subcommand)]
     Pause(Pause),
-    /// Try to get an internet socket in every known way, and say what came of
-    /// it as JSON (plumbing).
+    /// Try every known way out of a seal, and say what came of each as JSON
+    /// (plumbing).
     #[command(hide = true)]
     Probe(Probe),
     /// Echo whatever arrives on the sockets handed over (LISTEN_FDS): the
@@ -323,14 +323,30 @@ pub(crate) enum Pause {
     },
 }
 
-/// Try to get an internet socket in every known way.
+/// Try every known way out of a seal.
+///
+/// Ways that need a socket to sacrifice are tried on the one that is handed
+/// over (LISTEN_FDS) under the way's name, and those that lead somewhere when
+/// it is said where.
 #[derive(Debug, Args)]
 pub(crate) struct Probe {
-    /// Turn the first socket handed over outward, to this address.
+    /// Who listens at 127.0.0.1, and should not hear from here.
     #[arg(long, value_name = "ADDRESS", requires = "token")]
     pub(crate) victim: Option<SocketAddr>,
 
-    /// What to write there.
+    /// Who listens at ::1, and should not hear from here.
+    #[arg(long, value_name = "ADDRESS", requires = "token")]
+    pub(crate) victim_ipv6: Option<SocketAddr>,
+
+    /// An abstract UNIX socket that somebody outside listens on.
+    #[arg(long, value_name = "NAME", requires = "token")]
+    pub(crate) victim_abstract: Option<String>,
+
+    /// A process outside that minds nothing.
+    #[arg(long, value_name = "PID")]
+    pub(crate) victim_process: Option<i32>,
+
+    /// What to write to whoever is reached, before the way's name.
     #[arg(long, value_name = "TEXT")]
     pub(crate) token: Option<String>,
 }
