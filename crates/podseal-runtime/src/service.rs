@@ -284,8 +284,9 @@ fn add_container(
     };
     // One may live on from a supervisor that was killed, and `--replace` cannot
     // end it: under the seal, Podman signals nothing outside.
-    command::run(&container.remove(), command::LIMIT)
-        .and_then(command::Output::success)
+    engine
+        .podman
+        .remove_container(container.name)
         .map_err(PodmanError::from)?;
     settings.kind = Kind::Notify;
     settings.start = vec![launcher(own, request, container.run())];

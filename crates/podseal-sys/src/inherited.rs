@@ -87,11 +87,7 @@ mod tests {
             all.into_iter().find(|s| s.fd == socket.as_raw_fd())
         };
         assert_eq!(listed(), None);
-        // SAFETY: the socket is open.
-        assert_eq!(
-            unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, 0) },
-            0
-        );
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
         let expected = InheritedSocket {
             fd: socket.as_raw_fd(),
             domain: libc::AF_INET,

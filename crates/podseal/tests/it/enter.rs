@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use podseal_core::bpf;
 use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, PROBES, ProbeReport};
-use rustix::net::{AddressFamily, SocketType, ipproto};
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::account::{is_root, lacking_here, normal_user};
 use crate::fixture::{Ended, Place, output};
@@ -56,18 +56,23 @@ fn every_way_to_an_internet_socket_is_closed() {
 #[test]
 fn a_socket_that_cannot_be_sealed_ends_the_launch() {
     let place = Place::new();
-    let udp = (SocketType::DGRAM, None);
-    let sctp = (SocketType::STREAM, Some(ipproto::SCTP));
-    let tcp = (SocketType::STREAM, None);
+    let udp = (AddressFamily::INET, SocketType::DGRAM);
+    let vsock = (AddressFamily::VSOCK, SocketType::STREAM);
+    let tcp = (AddressFamily::INET6, SocketType::STREAM);
     let is_udp = "file descriptor 0: a UDP socket cannot be sealed";
-    for ((kind, protocol), options, code, text) in [
+    for ((family, kind), options, code, text) in [
         (udp, "", 202, is_udp),
         (udp, "--allow-udp", 0, ""),
         (udp, "--level=families", 0, ""),
-        (sctp, "", 202, "protocol 132 cannot be sealed"),
+        (
+            vsock,
+            "",
+            202,
+            "a socket of AF_VSOCK, type 1, protocol 0 cannot be sealed",
+        ),
         (tcp, "", 0, ""),
     ] {
-        let Ok(socket) = rustix::net::socket(AddressFamily::INET, kind, protocol) else {
+        let Ok(socket) = rustix::net::socket(family, kind, None) else {
             lacking_here("a socket to hand over", "this kernel does not have it");
             continue;
         };

@@ -168,7 +168,7 @@ fn a_foreign_abi_kills_and_everything_else_passes() {
 #[test]
 fn level_standard_leaves_tcp_alone_of_the_internet_protocols() {
     const NONBLOCK: u64 = 0o4000;
-    const CLOEXEC: u64 = 0o2000000;
+    const CLOEXEC: u64 = 0o2_000_000;
     const SMC: u64 = 257;
     const MPTCP: u64 = 262;
     let [stream, datagram, raw, packet] = [1, 2, 3, 10];
