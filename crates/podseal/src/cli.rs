@@ -239,7 +239,8 @@ pub(crate) struct Show {
 
     /// A unit, found where systemd finds it (.service is added where the type
     /// is missing), or with a slash in it the path of a unit file, read with
-    /// the drop-ins beside it.
+    /// the drop-ins beside it. A .container file is shown as the service that
+    /// Quadlet makes of it.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub(crate) units: Vec<String>,
 }
