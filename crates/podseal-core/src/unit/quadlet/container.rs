@@ -67,6 +67,9 @@ impl Builder<'_> {
         missing_devices: &BTreeSet<String>,
     ) -> Result<PodmanCommand, QuadletError> {
         let image = self.image()?;
+        if self.generator == Generator::V5_4 {
+            self.require_storage();
+        }
         let name = container_name(self.file, self.generator);
         let name_origin = self.section().text("ContainerName").map(|v| v.origin);
         self.add("Service", "Environment", "PODMAN_SYSTEMD_UNIT=%n");
@@ -127,7 +130,7 @@ impl Builder<'_> {
         for Value { text, origin } in self.section().arguments("PodmanArgs") {
             podman.add([&text], Some(&origin));
         }
-        self.program(&image, &mut podman)?;
+        self.program(&image, &mut podman);
         let value = podman.to_value(self.generator);
         self.service
             .add("Service", "ExecStart", &value, &image.origin);
@@ -161,26 +164,23 @@ impl Builder<'_> {
     fn reload(&mut self, name: &str) -> Result<(), QuadletError> {
         let section = self.section();
         let signal = section.text("ReloadSignal");
-        let command = section
-            .last_arguments("ReloadCmd")
-            .and_then(|(words, origin)| Some((words.ok()?, origin)))
-            .filter(|(words, _)| !words.is_empty());
+        let command = section.last_arguments("ReloadCmd");
         let mut reload = self.podman();
-        match (command, signal) {
-            (None, None) => return Ok(()),
-            (Some(_), Some(signal)) => {
+        match (command.as_slice(), signal) {
+            ([], None) => return Ok(()),
+            ([_, ..], Some(signal)) => {
                 return Err(error(
                     &signal.origin,
                     "ReloadCmd and ReloadSignal are mutually exclusive but both are set",
                 ));
             }
-            (Some((words, origin)), None) => {
+            (words, None) => {
                 reload.add(["exec", name], None);
-                for word in words {
-                    reload.add([&word], Some(&origin));
+                for Value { text, origin } in words {
+                    reload.add([text], Some(origin));
                 }
             }
-            (None, Some(signal)) => {
+            ([], Some(signal)) => {
                 reload.add(
                     ["kill", "--signal", &signal.text, name],
                     Some(&signal.origin),
@@ -341,7 +341,13 @@ impl Builder<'_> {
             let message = format!("quadlet pod unit {text} does not exist");
             return Err(error(&origin, message));
         };
-        podman.add(["--pod", &pod.name], Some(&origin));
+        if self.generator > Generator::V5_4 {
+            podman.add(["--pod", &pod.name], Some(&origin));
+        } else {
+            let service = pod.service.trim_end_matches(".service");
+            let file = format!("%t/{service}.pod-id");
+            podman.add(["--pod-id-file", &file], Some(&origin));
+        }
         for key in ["BindsTo", "After"] {
             self.service.add("Unit", key, &pod.service, &origin);
         }
@@ -349,26 +355,14 @@ impl Builder<'_> {
     }
 
     /// The image and what runs in it.
-    fn program(&self, image: &Image, podman: &mut PodmanCommand) -> Result<(), QuadletError> {
+    fn program(&self, image: &Image, podman: &mut PodmanCommand) {
         podman.arguments.push(super::command::Argument {
             words: image.words.clone(),
             origin: Some(image.origin.clone()),
         });
-        if let Some((words, origin)) = self.section().last_arguments("Exec") {
-            match words {
-                Ok(words) => {
-                    for word in words {
-                        podman.add([&word], Some(&origin));
-                    }
-                }
-                // The older generator leaves the words out.
-                Err(source) if self.generator > Generator::V5_4 => {
-                    return Err(error(&origin, source.to_string()));
-                }
-                Err(_) => {}
-            }
+        for Value { text, origin } in self.section().last_arguments("Exec") {
+            podman.add([&text], Some(&origin));
         }
-        Ok(())
     }
 }
 

@@ -93,10 +93,18 @@ impl Builder<'_> {
             self.service.prepend("Unit", "Wants", unit, &origin);
         }
         self.add("Unit", "SourcePath", &self.file.path);
-        self.add("Unit", "RequiresMountsFor", "%t/containers");
+        if self.generator > Generator::V5_4 {
+            self.require_storage();
+        }
         self.service.rename("Container", "X-Container");
         self.service.rename("Quadlet", "X-Quadlet");
         Ok(())
+    }
+
+    /// Podman's own directory has to be there. The older generator says so after
+    /// it has looked at the image.
+    pub(super) fn require_storage(&mut self) {
+        self.add("Unit", "RequiresMountsFor", "%t/containers");
     }
 
     fn translate_dependencies(&mut self) -> Result<(), QuadletError> {

@@ -90,24 +90,16 @@ impl Section<'_> {
     }
 
     fn words(&self, key: &str, flags: &[Flags]) -> Vec<Value> {
-        let mut values = Vec::new();
-        for line in self.lines(key) {
-            let words = split(&line.value, flags).unwrap_or_default();
-            values.extend(words.into_iter().map(|text| Value {
-                text,
-                origin: line.origin.clone(),
-            }));
-        }
-        values
+        let lines = self.lines(key).into_iter();
+        lines.flat_map(|line| words(line, flags)).collect()
     }
 
     /// The words of the last value, escapes decoded.
-    pub(super) fn last_arguments(
-        &self,
-        key: &str,
-    ) -> Option<(Result<Vec<String>, WordError>, Origin)> {
-        let line = self.groups.last(self.name, key)?;
-        Some((split(&line.value, ARGUMENTS), line.origin.clone()))
+    pub(super) fn last_arguments(&self, key: &str) -> Vec<Value> {
+        let line = self.groups.last(self.name, key);
+        line.into_iter()
+            .flat_map(|line| words(line, ARGUMENTS))
+            .collect()
     }
 
     /// Words `NAME=VALUE` by name, the last of each name. A word without `=`
@@ -149,6 +141,17 @@ fn unquoted(value: &str, generator: Generator) -> &str {
     } else {
         value.trim_matches('"')
     }
+}
+
+/// The words of a setting; none where it has an escape that does not exist.
+fn words(line: &Line, flags: &[Flags]) -> Vec<Value> {
+    let words = split(&line.value, flags).unwrap_or_default();
+    let origin = &line.origin;
+    let value = |text| Value {
+        text,
+        origin: origin.clone(),
+    };
+    words.into_iter().map(value).collect()
 }
 
 /// Splits at blanks. An empty word, which only quotes can make, ends it.
