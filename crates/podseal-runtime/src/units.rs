@@ -21,7 +21,6 @@ use podseal_core::unit::effective::search::{Entry, Fragment, Located, dropins};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::effective::{Diagnostic, Scope, quadlet as effective_quadlet};
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
-use podseal_core::unit::quadlet::Generator;
 use podseal_core::unit::quadlet::container::Surroundings;
 use podseal_core::unit::quadlet::resource::{has_type, is_quadlet};
 
@@ -183,8 +182,8 @@ impl Units {
             None => (self.path.clone(), self.quadlet_path.clone()),
             Some(dir) => (vec![dir.clone()], vec![dir.clone()]),
         };
-        let generator = Generator::NEWEST;
-        let listing = Listing::new(path, quadlet_path, generator, &self.generated)?;
+        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, dir.clone());
+        let listing = Listing::new(path, &self.generated, quadlet)?;
         let listing = Arc::new(listing);
         listings.insert(dir, Arc::clone(&listing));
         Ok(listing)
@@ -255,10 +254,11 @@ impl Units {
                 problems: &container.problems,
                 generated: &format!("{}/{}", self.generated, container.unit),
                 dropins: &read_dropins(located)?,
+                answer: container.answer.as_ref(),
             },
             &Surroundings {
                 scope: self.scope,
-                generator: Generator::NEWEST,
+                generator: container.generator,
                 resources: &container.resources,
                 missing_devices: &container.missing_devices,
             },

@@ -222,6 +222,11 @@ pub(crate) enum Pull {
 /// not be there. Every value comes with the file and line it stands on, and
 /// what systemd would ignore or refuse is listed.
 ///
+/// A .container file is shown as the service that Quadlet makes of it: by
+/// Podman's generator where that is installed, else by podseal's own
+/// translation. Where the two differ, it says so. PODSEAL_QUADLET names another
+/// generator to ask, or none where it is empty.
+///
 /// Ends with status 1 when a unit could not be read; the others are shown.
 #[derive(Debug, Args)]
 pub(crate) struct Show {

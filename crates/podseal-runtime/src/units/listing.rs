@@ -1,7 +1,6 @@
 //! Directories of units and Quadlet files, listed.
 
 use podseal_core::unit::effective::search::{self, SearchDir};
-use podseal_core::unit::quadlet::Generator;
 
 use super::UnitError;
 use super::files;
@@ -21,11 +20,9 @@ impl Listing {
     /// would put them, whether or not it has run.
     pub(super) fn new(
         path: Vec<String>,
-        quadlet_path: Vec<String>,
-        generator: Generator,
         generated: &str,
+        quadlet: QuadletFiles,
     ) -> Result<Self, UnitError> {
-        let quadlet = QuadletFiles::list(quadlet_path, generator);
         let mut services = Some(quadlet.generated(generated));
         let mut dirs: Vec<SearchDir> = Vec::new();
         for path in path {

@@ -4,15 +4,18 @@
 //! The search path and the way it is walked follow `podman-systemd.unit(5)` and
 //! the generator of Podman 5.4, compared with `quadlet -dryrun -v`.
 
+mod generator;
 mod search_path;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use podseal_core::unit::Effect;
-use podseal_core::unit::effective::Diagnostic;
+use podseal_core::unit::effective::quadlet::Answer;
 use podseal_core::unit::effective::search::{Entry, SearchDir};
+use podseal_core::unit::effective::{Diagnostic, Scope};
 use podseal_core::unit::name::UnitName;
 use podseal_core::unit::quadlet::resource::{
     Resource, Resources, has_type, is_quadlet, optional_devices, references,
@@ -23,12 +26,18 @@ use podseal_core::unit::quadlet::{Generator, QuadletFile};
 use super::UnitError;
 use super::files;
 
+use generator::Answers;
+
 pub(super) use search_path::search_path;
 
 /// What the generator finds in its directories.
 #[derive(Debug)]
 pub(super) struct QuadletFiles {
-    generator: Generator,
+    scope: Scope,
+    /// The directory to ask the generator about, where it is not its own.
+    directory: Option<String>,
+    /// What the generator said when a file was first looked at.
+    answers: OnceLock<Option<Result<Answers, String>>>,
     /// The directories, the strongest first.
     dirs: Vec<String>,
     /// The paths of the files, by name.
@@ -49,15 +58,21 @@ pub(super) struct Container {
     pub(super) unit: UnitName,
     pub(super) file: QuadletFile,
     pub(super) problems: Vec<Diagnostic>,
+    /// The behaviour of the generator.
+    pub(super) generator: Generator,
+    /// What the generator itself makes of the file, where it is installed.
+    pub(super) answer: Option<Answer>,
     pub(super) resources: Resources,
     pub(super) missing_devices: BTreeSet<String>,
 }
 
 impl QuadletFiles {
     /// Lists these directories.
-    pub(super) fn list(dirs: Vec<String>, generator: Generator) -> Self {
+    pub(super) fn list(dirs: Vec<String>, scope: Scope, directory: Option<String>) -> Self {
         let mut found = Self {
-            generator,
+            scope,
+            directory,
+            answers: OnceLock::new(),
             dirs: Vec::new(),
             files: BTreeMap::new(),
             unread: BTreeMap::new(),
@@ -106,16 +121,34 @@ impl QuadletFiles {
     }
 
     fn add_service(&mut self, name: String, file: &QuadletFile) {
-        let Some(resource) = Resource::of(file, self.generator) else {
+        // Asking the generator for its version can wait: it has no part in names.
+        let generator = Generator::NEWEST;
+        let Some(resource) = Resource::of(file, generator) else {
             return;
         };
         let Ok(unit) = resource.service.parse::<UnitName>() else {
             return;
         };
-        for alias in file.aliases(self.generator) {
+        for alias in file.aliases(generator) {
             self.aliases.insert(alias, unit.clone());
         }
         self.services.insert(unit, name);
+    }
+
+    fn answers(&self) -> Option<&Result<Answers, String>> {
+        let ask = || {
+            let answers = Answers::of(self.scope, self.directory.as_deref())?;
+            Some(answers.map_err(|error| error.to_string()))
+        };
+        self.answers.get_or_init(ask).as_ref()
+    }
+
+    /// The behaviour of the generator on this host, else the newest.
+    fn generator(&self) -> Generator {
+        match self.answers() {
+            Some(Ok(answers)) => answers.generator,
+            _ => Generator::NEWEST,
+        }
     }
 
     /// The directory that the generator fills, were it to run now.
@@ -161,16 +194,31 @@ impl QuadletFiles {
                 ..problem.clone()
             });
         }
-        let service = Resource::of(&file, self.generator).map(|resource| resource.service);
+        let generator = self.generator();
+        let service = Resource::of(&file, generator).map(|resource| resource.service);
         let service = service.unwrap_or_default();
+        let answer = match self.answers() {
+            None => None,
+            Some(Ok(answers)) => Some(answers.about(name, &service)),
+            Some(Err(error)) => {
+                problems.push(Diagnostic {
+                    origin: None,
+                    effect: Effect::Used,
+                    message: format!("Podman's generator did not answer: {error}"),
+                });
+                None
+            }
+        };
         let unit = service.parse().map_err(|source| UnitError::Name {
             argument: service,
             source,
         })?;
         Ok(Container {
             unit,
+            generator,
+            answer,
             resources: self.resources(&file),
-            missing_devices: optional_devices(&file, self.generator)
+            missing_devices: optional_devices(&file, generator)
                 .into_iter()
                 .filter(|device| !Path::new(device).exists())
                 .collect(),
@@ -186,7 +234,7 @@ impl QuadletFiles {
                 continue;
             };
             let file = self.merged(path, &mut Vec::new()).ok();
-            if let Some(resource) = file.and_then(|file| Resource::of(&file, self.generator)) {
+            if let Some(resource) = file.and_then(|file| Resource::of(&file, self.generator())) {
                 resources.insert(name, resource);
             }
         }

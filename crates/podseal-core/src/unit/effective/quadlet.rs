@@ -12,9 +12,10 @@ use crate::unit::Effect;
 use crate::unit::file::UnitFile;
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::quadlet::command::PodmanCommand;
-use crate::unit::quadlet::container::{Surroundings, translate};
-use crate::unit::quadlet::{QuadletError, QuadletFile};
+use crate::unit::quadlet::container::{ContainerService, Surroundings, translate};
+use crate::unit::quadlet::{Generated, QuadletError, QuadletFile};
 use crate::unit::specifier::Specifiers;
+use crate::unit::words::{Flags, Words};
 
 /// What a generated service was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,9 +24,34 @@ pub struct Quadlet {
     pub source: String,
     /// The paths of its drop-ins, in the order in which they count.
     pub dropins: Vec<String>,
+    /// Whose translation this is.
+    pub from: Translator,
+    /// The path of Podman's generator, where it was asked.
+    pub generator: Option<String>,
     /// The command of the generated `ExecStart=`, which a drop-in of the
     /// service may have replaced since. Specifiers are as written.
     pub podman: PodmanCommand,
+}
+
+/// Who translated a `.container` file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Translator {
+    /// Podman's own generator.
+    Generator,
+    /// podseal.
+    Podseal,
+}
+
+/// What Podman's own generator makes of a `.container` file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The path of the generator.
+    pub generator: String,
+    /// The text of the service's unit file; `None` where it makes none.
+    pub unit: Option<String>,
+    /// What it says is wrong with the file.
+    pub error: Option<String>,
 }
 
 /// A service that is not made: its `.container` file is wrong.
@@ -58,6 +84,8 @@ pub struct Container<'a> {
     pub generated: &'a str,
     /// The drop-ins of the service.
     pub dropins: &'a [Source],
+    /// What the generator itself says, where it was asked. It has the last word.
+    pub answer: Option<&'a Answer>,
 }
 
 impl View {
@@ -70,18 +98,22 @@ impl View {
         host: &BTreeMap<char, String>,
     ) -> Self {
         let mut diagnostics = container.problems.to_vec();
-        if !super::loads(&diagnostics) {
-            return Self::not_generated(container, surroundings.scope, diagnostics);
+        let own = translate(container.file, surroundings);
+        if let Ok(own) = &own {
+            let warnings = own.warnings.iter();
+            diagnostics.extend(warnings.map(|w| Diagnostic::of_quadlet(w, Effect::Used)));
         }
-        let made = match translate(container.file, surroundings) {
-            Ok(made) => made,
-            Err(error) => {
-                diagnostics.push(Diagnostic::of_quadlet(&error, Effect::Refused));
-                return Self::not_generated(container, surroundings.scope, diagnostics);
-            }
+        let made = match container.answer {
+            Some(answer) => generated(container, answer, own, &mut diagnostics),
+            None if !super::loads(&diagnostics) => None,
+            None => own
+                .map_err(|e| diagnostics.push(Diagnostic::of_quadlet(&e, Effect::Refused)))
+                .map(|own| (own.unit, own.podman))
+                .ok(),
         };
-        let warnings = made.warnings.iter();
-        diagnostics.extend(warnings.map(|warning| Diagnostic::of_quadlet(warning, Effect::Used)));
+        let Some((unit, podman)) = made else {
+            return Self::not_generated(container, surroundings.scope, diagnostics);
+        };
         let specifiers = Specifiers {
             unit: container.unit,
             fragment: Some(container.generated),
@@ -89,16 +121,21 @@ impl View {
         };
         let fragment = Source {
             path: container.generated.to_owned(),
-            file: UnitFile::parse(made.unit.text),
+            file: UnitFile::parse(unit.text),
         };
         let mut merged = Merged::new(Some(&fragment), container.dropins, Some(&specifiers));
-        merged.relocate(&made.unit.origins, &container.file.path);
+        merged.relocate(&unit.origins, &container.file.path);
         merged.diagnostics.extend(diagnostics);
         let mut service = Service::new(&merged, &specifiers, surroundings.scope);
         service.quadlet = Some(Quadlet {
             source: container.file.path.clone(),
             dropins: container.file.dropins.clone(),
-            podman: made.podman,
+            from: match container.answer {
+                Some(_) => Translator::Generator,
+                None => Translator::Podseal,
+            },
+            generator: container.answer.map(|answer| answer.generator.clone()),
+            podman,
         });
         Self::Service(Box::new(service))
     }
@@ -118,6 +155,75 @@ impl View {
             diagnostics,
         }))
     }
+}
+
+/// What the generator made, with the places that podseal's own translation
+/// knows; `None` where it made nothing. Notes where the two differ.
+fn generated(
+    container: &Container<'_>,
+    answer: &Answer,
+    own: Result<ContainerService, QuadletError>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(Generated, PodmanCommand)> {
+    let origin = container.file.section_origin("Container");
+    let note = |effect, message: String| Diagnostic {
+        origin: Some(origin.clone()),
+        effect,
+        message,
+    };
+    let generator = &answer.generator;
+    let Some(text) = &answer.unit else {
+        match (own, &answer.error) {
+            (Err(error), _) => diagnostics.push(Diagnostic::of_quadlet(&error, Effect::Refused)),
+            (Ok(_), Some(error)) => diagnostics.push(note(Effect::Refused, error.clone())),
+            (Ok(_), None) if super::loads(diagnostics) => diagnostics.push(note(
+                Effect::Refused,
+                format!("{generator} makes no service of this file, and does not say why"),
+            )),
+            (Ok(_), None) => {}
+        }
+        return None;
+    };
+    // A file next to it may be wrong in podseal's eyes only.
+    for diagnostic in diagnostics.iter_mut() {
+        if diagnostic.effect == Effect::Refused {
+            diagnostic.effect = Effect::Used;
+        }
+    }
+    let theirs = Generated::of_text(text, own.as_ref().ok().map(|own| &own.unit), &origin);
+    let argv = argv(&theirs);
+    match own {
+        Ok(own) if own.podman.has_words(&argv) => {
+            if let Some(difference) = own.unit.difference(&theirs) {
+                diagnostics.push(note(
+                    Effect::Used,
+                    format!("{generator} makes another service than podseal would: {difference}"),
+                ));
+            }
+            Some((theirs.with_command_at(&own.unit), own.podman))
+        }
+        Ok(_) => {
+            diagnostics.push(note(
+                Effect::Used,
+                format!("{generator} makes another Podman command than podseal would"),
+            ));
+            Some((theirs, PodmanCommand::of_words(argv)))
+        }
+        Err(error) => {
+            diagnostics.push(note(
+                Effect::Used,
+                format!("{generator} makes a service, where podseal expects none: {error}"),
+            ));
+            Some((theirs, PodmanCommand::of_words(argv)))
+        }
+    }
+}
+
+/// The words of the generated command.
+fn argv(unit: &Generated) -> Vec<String> {
+    let mut words = Words::new(unit.command().unwrap_or_default());
+    let flags = Flags::UNQUOTE | Flags::CUNESCAPE;
+    std::iter::from_fn(|| words.next_word(flags).ok().flatten()).collect()
 }
 
 impl Diagnostic {

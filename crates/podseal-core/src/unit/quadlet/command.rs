@@ -23,6 +23,18 @@ pub struct PodmanCommand {
 }
 
 impl PodmanCommand {
+    /// A command of these words, whose places are not known.
+    #[must_use]
+    pub fn of_words(argv: Vec<String>) -> Self {
+        let arguments = argv.into_iter().map(|word| Argument {
+            words: vec![word],
+            origin: None,
+        });
+        Self {
+            arguments: arguments.collect(),
+        }
+    }
+
     /// The words of the command.
     pub fn argv(&self) -> impl Iterator<Item = &str> {
         self.arguments

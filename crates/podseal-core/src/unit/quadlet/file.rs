@@ -82,7 +82,7 @@ impl QuadletFile {
 
     /// The place that stands for a section as a whole: its first header, or the
     /// first line of the file.
-    pub(super) fn section_origin(&self, section: &str) -> Origin {
+    pub(in crate::unit) fn section_origin(&self, section: &str) -> Origin {
         self.groups
             .get(section)
             .map_or_else(|| self.first_line(), |group| group.header.clone())

@@ -1,5 +1,7 @@
 //! Sections and their settings, with the place of each.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use crate::unit::effective::Origin;
 
 /// A setting.
@@ -147,6 +149,8 @@ impl Groups {
     }
 }
 
+const COMMAND: &str = "ExecStart=";
+
 /// A generated unit file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Generated {
@@ -157,6 +161,70 @@ pub struct Generated {
 }
 
 impl Generated {
+    /// A unit file made of the same settings as `own`: the places of its lines
+    /// are those of the same lines there, and for others `origin`.
+    #[must_use]
+    pub fn of_text(text: &str, own: Option<&Self>, origin: &Origin) -> Self {
+        let mut places: BTreeMap<&str, VecDeque<&Origin>> = BTreeMap::new();
+        for (line, place) in own.into_iter().flat_map(Self::lines) {
+            places.entry(line).or_default().push_back(place);
+        }
+        let mut generated = Self::default();
+        for line in text.lines() {
+            let place = places.get_mut(line).and_then(VecDeque::pop_front);
+            generated.push(line, place.unwrap_or(origin));
+        }
+        generated
+    }
+
+    /// The value of the last `ExecStart=`, which is Podman's command.
+    pub(in crate::unit) fn command(&self) -> Option<&str> {
+        let mut commands = self
+            .lines()
+            .filter_map(|(line, _)| line.strip_prefix(COMMAND));
+        commands.next_back()
+    }
+
+    /// With the place of its command taken from `own`, whose options may have
+    /// another order.
+    pub(in crate::unit) fn with_command_at(mut self, own: &Self) -> Self {
+        let at = |unit: &Self| {
+            let lines = unit.text.lines().enumerate();
+            let command = lines.filter(|(_, line)| line.starts_with(COMMAND)).last();
+            command.map(|(at, _)| at)
+        };
+        if let (Some(to), Some(from)) = (at(&self), at(own)) {
+            self.origins[to] = own.origins[from].clone();
+        }
+        self
+    }
+
+    /// The first setting of one that the other lacks; comments, empty lines and
+    /// the last command are not compared.
+    pub(in crate::unit) fn difference(&self, other: &Self) -> Option<String> {
+        let settings = |unit: &'_ Self| -> Vec<String> {
+            let lines = unit.text.lines();
+            lines
+                .filter(|l| !l.is_empty() && !l.starts_with(['#', ';']) && !l.starts_with(COMMAND))
+                .map(str::to_owned)
+                .collect()
+        };
+        let (own, theirs) = (settings(self), settings(other));
+        let at = (0..own.len().max(theirs.len())).find(|at| own.get(*at) != theirs.get(*at))?;
+        let nothing = || "nothing".to_owned();
+        Some(format!(
+            "{} in place of {}",
+            theirs.get(at).cloned().unwrap_or_else(nothing),
+            own.get(at).cloned().unwrap_or_else(nothing)
+        ))
+    }
+
+    /// The lines and their places.
+    fn lines(&self) -> impl DoubleEndedIterator<Item = (&str, &Origin)> {
+        let lines: Vec<&str> = self.text.lines().collect();
+        lines.into_iter().zip(&self.origins)
+    }
+
     fn push(&mut self, line: &str, origin: &Origin) {
         self.text.push_str(line);
         self.text.push('\n');
