@@ -22,6 +22,7 @@ pub(crate) enum Task {
     #[command(hide = true)]
     BenchLoop(BenchLoop),
     Deny(Deny),
+    Docs(Docs),
 }
 
 /// Install what the demo needs, build podseal and run `podseal demo`.
@@ -81,6 +82,15 @@ pub(crate) struct Deny {
     /// Also look for known vulnerabilities; fetches the RustSec database.
     #[arg(long)]
     pub(crate) advisories: bool,
+}
+
+/// Write the files that are generated from the code.
+#[derive(Debug, Args)]
+pub(crate) struct Docs {
+    /// Write nothing; name the files that are not up to date, and end with
+    /// status 1 if there are any.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

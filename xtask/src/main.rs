@@ -1,5 +1,5 @@
 //! Development tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask
-//! bench`, `cargo xtask deny`.
+//! bench`, `cargo xtask deny`, `cargo xtask docs`.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod demo;
 mod deny;
+mod docs;
 mod output;
 mod requirements;
 mod steps;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Task::Test(test) => test::run(&test),
         Task::Bench(bench) => return conclude(bench::run(&bench)),
         Task::BenchLoop(count) => return conclude(bench::system_calls(&count)),
+        Task::Docs(docs) => return conclude(docs::run(&docs)),
         Task::Deny(deny) => deny::run(&deny).map_err(Into::into),
     };
     conclude(outcome)

@@ -41,6 +41,10 @@ pub(crate) fn run(test: &Test) -> Result<u8, RequirementError> {
             .environment("RUSTDOCFLAGS", "-D warnings"),
     });
     steps.push(Step {
+        name: "generated files",
+        command: Command::new("cargo", ["xtask", "docs", "--check"]),
+    });
+    steps.push(Step {
         name: "examples in documentation",
         command: Command::new("cargo", ["test", "--workspace", "--doc"]),
     });

@@ -12,5 +12,7 @@ pub mod podman;
 pub mod policy;
 pub mod probe;
 pub mod rate_limit;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod socket_address;
 pub mod unit;

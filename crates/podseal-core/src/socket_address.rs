@@ -66,6 +66,7 @@ pub enum SocketAddress {
 
 /// What `socket(2)` calls the type of a socket, as far as units can ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SocketKind {
     /// `SOCK_STREAM`.

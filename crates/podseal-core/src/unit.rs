@@ -20,6 +20,7 @@ use serde::Serialize;
 
 /// What systemd does with a setting it does not like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// The value is used, in spite of a warning.

@@ -14,6 +14,7 @@
 //! `origins` tells the file and line of each.
 
 pub mod dependencies;
+pub mod document;
 pub mod merge;
 pub mod quadlet;
 pub mod search;
@@ -36,6 +37,7 @@ pub const VERSION: u32 = 1;
 
 /// Which manager reads a unit; some defaults depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// `systemd --user`.
@@ -46,6 +48,7 @@ pub enum Scope {
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Origin {
     /// The path as the caller named it.
     pub file: String,
@@ -55,6 +58,7 @@ pub struct Origin {
 
 /// A value and the place it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Located<T> {
     /// The value.
     #[serde(flatten)]
@@ -65,6 +69,7 @@ pub struct Located<T> {
 
 /// Something that systemd would ignore or refuse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Diagnostic {
     /// Where; `None` where it is about the unit as a whole.
     pub origin: Option<Origin>,

@@ -12,6 +12,7 @@ use super::{Problem, WHITESPACE};
 
 /// One command of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExecCommand {
     /// The program: an absolute path or a name to look for in a fixed path.
     pub path: String,
@@ -24,6 +25,7 @@ pub struct ExecCommand {
 /// The special characters before a command's path. `@` is not kept: it shows
 /// in `argv[0]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExecPrefixes {
     /// `-`: a failure counts as success.
     pub ignore_failure: bool,
@@ -35,6 +37,7 @@ pub struct ExecPrefixes {
 
 /// Which restrictions apply to a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ExecPrivileges {
     /// All of them.

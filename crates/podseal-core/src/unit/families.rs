@@ -15,6 +15,7 @@ use crate::family::Family;
 
 /// How a set of families is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FilterMode {
     /// No filter: the set is empty and means nothing.
@@ -27,6 +28,7 @@ pub enum FilterMode {
 
 /// The families that a unit's processes may make sockets of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FamilyFilter {
     /// What the set stands for.
     pub mode: FilterMode,
@@ -54,6 +56,7 @@ impl FamilyFilter {
 
 /// The same lines as different systemd versions read them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AddressFamilies {
     /// By systemd up to version 260.
     pub le_v260: FamilyFilter,

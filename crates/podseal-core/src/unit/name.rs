@@ -11,6 +11,7 @@ use thiserror::Error;
 
 /// The kinds of unit: the part of a name after the last dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[expect(
     missing_docs,

@@ -75,6 +75,7 @@ const GROUPS: &[Group] = &[
 
 /// What the lines of `SystemCallFilter=` add up to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SyscallFilter {
     /// Whether the filter lists what is allowed or what is denied.
     pub mode: FilterMode,
@@ -84,6 +85,7 @@ pub struct SyscallFilter {
 
 /// What a filter lets through of io_uring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IoUring {
     /// Whether a ring can be made: `io_uring_setup` passes.
     pub reachable: bool,

@@ -1,33 +1,13 @@
 //! `podseal show`
 
 use podseal_core::unit::Effect;
+use podseal_core::unit::effective::document::{Document, Shown};
 use podseal_core::unit::effective::view::View;
-use podseal_core::unit::effective::{Diagnostic, Scope, VERSION};
-use podseal_core::unit::name::UnitName;
+use podseal_core::unit::effective::{Diagnostic, Scope};
 use podseal_runtime::units::{Target, Unit, UnitError, Units};
-use serde::Serialize;
 
 use crate::cli::{Show, ShowFormat};
 use crate::{exit, output};
-
-/// The JSON form.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    version: u32,
-    /// In the order of the arguments.
-    units: Vec<Shown<'a>>,
-}
-
-/// One unit of the JSON form.
-#[derive(Debug, Serialize)]
-struct Shown<'a> {
-    /// As on the command line.
-    argument: &'a str,
-    aliases: Vec<UnitName>,
-    masked: bool,
-    #[serde(flatten)]
-    view: View,
-}
 
 pub(super) fn run(arguments: &Show) -> u8 {
     let units = Units::of(if arguments.system {
@@ -41,12 +21,7 @@ pub(super) fn run(arguments: &Show) -> u8 {
         match read(&units, argument) {
             Ok(Unit { aliases, view }) => {
                 warn(&view);
-                shown.push(Shown {
-                    argument,
-                    aliases,
-                    masked: matches!(view, View::Masked(_)),
-                    view,
-                });
+                shown.push(Shown::new(argument, aliases, view));
             }
             Err(error) => {
                 output::error(&error, Some(&error.hint()));
@@ -57,10 +32,7 @@ pub(super) fn run(arguments: &Show) -> u8 {
     if shown.is_empty() {
         return status;
     }
-    let document = Document {
-        version: VERSION,
-        units: shown,
-    };
+    let document = Document::new(shown);
     match arguments.format {
         ShowFormat::Json => status.max(output::json_pretty(&document)),
     }

@@ -11,6 +11,7 @@ mod demo;
 mod enter;
 mod fixture;
 mod notifier;
+mod schema;
 mod show;
 mod supervisor;
 mod talk;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::account::lacking_here;
 use crate::fixture::{Ended, Place, output};
+use crate::schema::Schema;
 
 mod quadlet;
 mod refused;
@@ -42,7 +43,32 @@ fn link(place: &Place, file: &str, target: &str) {
 fn document(ended: &Ended) -> Value {
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(document["version"], 1);
+    assert_eq!(schema().problem(&document), None);
     document
+}
+
+/// The schema that is published.
+fn schema() -> Schema {
+    Schema::parse(include_str!("../../../../docs/schema/show.schema.json"))
+}
+
+#[test]
+fn the_schema_can_fail() {
+    let place = Place::new();
+    write(&place, "hi/a.service", START);
+    let ended = output(&mut command(&place, &["a"]));
+    let valid = document(&ended);
+    for (pointer, wrong) in [
+        ("/units/0/unit", json!(1)),
+        ("/units/0/restart_sec", json!("soon")),
+        ("/units/0/aliases", json!(null)),
+        ("/units/0/families/le_v260/mode", json!("maybe")),
+        ("/version", json!("1")),
+    ] {
+        let mut invalid = valid.clone();
+        *invalid.pointer_mut(pointer).unwrap() = wrong;
+        assert!(schema().problem(&invalid).is_some(), "{pointer}");
+    }
 }
 
 /// What is said of one unit, without a word on standard error.

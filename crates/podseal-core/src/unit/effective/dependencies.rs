@@ -11,6 +11,7 @@ use crate::unit::words::Flags;
 
 /// A dependency on one unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Dependency {
     /// The other unit.
     pub unit: UnitName,
@@ -20,6 +21,7 @@ pub struct Dependency {
 
 /// All dependencies of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Dependencies {
     /// By the key of `[Unit]` or `[Install]`: `Requires`, `After`, `WantedBy` …
     #[serde(flatten)]

@@ -20,6 +20,7 @@ pub struct Source {
 
 /// A setting of the merged unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MergedSetting {
     /// The section.
     pub section: String,

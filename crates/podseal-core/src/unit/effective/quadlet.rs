@@ -19,6 +19,7 @@ use crate::unit::words::{Flags, Words};
 
 /// What a generated service was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quadlet {
     /// The path of the `.container` file.
     pub source: String,
@@ -35,6 +36,7 @@ pub struct Quadlet {
 
 /// Who translated a `.container` file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Translator {
     /// Podman's own generator.
@@ -56,6 +58,7 @@ pub struct Answer {
 
 /// A service that is not made: its `.container` file is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotGenerated {
     version: u32,
     kind: UnitType,
@@ -66,6 +69,7 @@ pub struct NotGenerated {
     /// The path of the `.container` file.
     pub fragment: String,
     /// Always false, as in the views of services that are made.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = false)))]
     loads: bool,
     /// Why not.
     pub diagnostics: Vec<Diagnostic>,

@@ -91,6 +91,7 @@ words! {
 
 /// The effective view of a service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Service {
     version: u32,
     kind: UnitType,

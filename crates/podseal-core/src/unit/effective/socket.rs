@@ -43,6 +43,7 @@ words! {
 
 /// The effective view of a socket unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a setting that is yes or no"

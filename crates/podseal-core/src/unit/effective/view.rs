@@ -14,6 +14,7 @@ use crate::unit::specifier::Specifiers;
 
 /// What a unit's files add up to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum View {
     /// A service.
@@ -28,6 +29,7 @@ pub enum View {
 
 /// A unit that is masked: its file is empty, or a link to `/dev/null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Masked {
     version: u32,
     kind: UnitType,
@@ -38,6 +40,7 @@ pub struct Masked {
     /// The path of what masks it.
     pub fragment: String,
     /// Always false, as in the views of units that are not masked.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = false)))]
     loads: bool,
 }
 

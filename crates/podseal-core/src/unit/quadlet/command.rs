@@ -7,6 +7,7 @@ use crate::unit::effective::Origin;
 
 /// An option or another part of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Argument {
     /// Its words, specifiers as written.
     pub words: Vec<String>,
@@ -16,6 +17,7 @@ pub struct Argument {
 
 /// A Podman command.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct PodmanCommand {
     /// Its parts in their order.

@@ -14,6 +14,7 @@ use crate::unit::words::Flags;
 
 /// What a service's processes may not do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sandbox {
     /// `RestrictAddressFamilies=`.
     pub families: AddressFamilies,

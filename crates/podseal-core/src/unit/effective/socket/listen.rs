@@ -13,6 +13,7 @@ use crate::unit::{Problem, WHITESPACE};
 
 /// Something to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Listen {
     /// `ListenStream=`, `ListenDatagram=` or `ListenSequentialPacket=`.
