@@ -4,6 +4,7 @@
 pub mod bpf;
 pub mod diagnose;
 pub mod family;
+pub mod jobs;
 pub mod lifecycle;
 pub mod listen;
 pub mod notify;
@@ -13,4 +14,5 @@ pub mod policy;
 pub mod probe;
 pub mod rate_limit;
 pub mod socket_address;
+pub mod supervised;
 pub mod unit;

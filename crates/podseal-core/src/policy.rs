@@ -4,3 +4,4 @@ pub mod architecture;
 pub mod families;
 pub mod filter;
 pub mod level;
+pub mod restrictions;

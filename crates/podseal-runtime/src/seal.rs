@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
-use podseal_core::policy::families::FamilySet;
 use podseal_core::policy::filter;
+use podseal_core::policy::restrictions::Restrictions;
 use rustix::thread::ThreadNameSpaceType;
 
 use crate::host::User;
@@ -45,13 +45,15 @@ impl Join {
 /// What to launch, and under which seal.
 #[derive(Debug)]
 pub struct Launch {
-    /// Families that socket(2) may still make.
-    pub families: FamilySet,
+    /// What the command may not do, beside gaining privileges.
+    pub restrictions: Restrictions,
     /// Whether to join Podman's namespaces first.
     pub join: Join,
     /// Whether to have Podman make its pause process where it is not running.
     /// That works only while nothing outside has set no-new-privileges.
     pub make_pause: bool,
+    /// The zeroth argument, where it is not the program.
+    pub argv0: Option<OsString>,
     /// Program and arguments.
     pub command: Vec<OsString>,
 }
@@ -160,6 +162,9 @@ pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
     };
     let mut command = Command::new(program);
     command.args(arguments);
+    if let Some(argv0) = &launch.argv0 {
+        command.arg0(argv0);
+    }
 
     let user = User::current();
     if user.is_rootless() && launch.join.applies(Path::new(program)) {
@@ -174,7 +179,7 @@ pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
     rustix::thread::set_no_new_privs(true).map_err(|errno| LaunchError::NoNewPrivileges {
         source: errno.into(),
     })?;
-    let filter: Vec<_> = filter::compile(architecture, &launch.families)
+    let filter: Vec<_> = filter::compile(architecture, &launch.restrictions)
         .instructions()
         .iter()
         .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))

@@ -13,11 +13,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use podseal_core::unit::effective::Scope;
+use podseal_core::unit::effective::merge::{Merged, MergedSetting};
 use podseal_core::unit::effective::search::{
     Entry, Fragment, Located, SearchDir, dropin_directories, locate,
 };
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
+use podseal_core::unit::specifier::Specifiers;
 
 pub use error::UnitError;
 pub use files::FILE_MAX;
@@ -95,6 +97,8 @@ pub struct Unit {
     pub aliases: Vec<UnitName>,
     /// What its files add up to.
     pub view: View,
+    /// Every setting in them; none where the unit is masked.
+    pub settings: Vec<MergedSetting>,
 }
 
 /// The units of one manager.
@@ -116,6 +120,44 @@ impl Units {
             path: search_path::search_path(scope, &environment),
             host: host::specifiers(scope, &account, &environment),
         }
+    }
+
+    /// Those in one directory, read as the calling user's manager would, or
+    /// for root the system's.
+    ///
+    /// # Errors
+    /// It is no directory, or its path is not UTF-8.
+    pub fn in_directory(directory: &Path) -> Result<Self, UnitError> {
+        let scope = if rustix::process::getuid().is_root() {
+            Scope::System
+        } else {
+            Scope::User
+        };
+        let error = |source| UnitError::List {
+            path: directory.display().to_string(),
+            source,
+        };
+        let path = fs::canonicalize(directory).map_err(error)?;
+        if !path.is_dir() {
+            return Err(error(std::io::ErrorKind::NotADirectory.into()));
+        }
+        let text = path.to_str().map(str::to_owned);
+        Ok(Self {
+            path: vec![text.ok_or(UnitError::PathNotUtf8 { path })?],
+            ..Self::of(scope)
+        })
+    }
+
+    /// What a manager puts in for a specifier, such as `h` for the home.
+    #[must_use]
+    pub fn specifier(&self, letter: char) -> Option<&str> {
+        self.host.get(&letter).map(String::as_str)
+    }
+
+    /// Whose units they are.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// The directories in which the manager looks, the strongest first. Not
@@ -155,6 +197,7 @@ impl Units {
         located: &Located,
     ) -> Result<Unit, UnitError> {
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
+        let mut settings = Vec::new();
         let view = match &located.fragment {
             Fragment::Missing => return Err(missing(target, unit, dirs, self.scope)),
             Fragment::Masked(path) => masked(path),
@@ -166,6 +209,12 @@ impl Units {
                 } else {
                     let dropins = located.dropins.iter().map(|path| files::read(path));
                     let dropins = dropins.collect::<Result<Vec<_>, _>>()?;
+                    let specifiers = Specifiers {
+                        unit: &located.id,
+                        fragment: Some(&fragment.path),
+                        host: &self.host,
+                    };
+                    settings = Merged::new(Some(&fragment), &dropins, Some(&specifiers)).settings;
                     View::new(&located.id, &fragment, &dropins, &self.host, self.scope).ok_or_else(
                         || UnitError::Kind {
                             unit: located.id.clone(),
@@ -177,6 +226,7 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases.clone(),
             view,
+            settings,
         })
     }
 }

@@ -7,6 +7,7 @@
 
 use super::architecture::{Architecture, Call};
 use super::families::FamilySet;
+use super::restrictions::Restrictions;
 use crate::bpf::{
     Action, Instruction, Program, answer, jump_equal, jump_greater_equal, load, offset,
 };
@@ -63,28 +64,39 @@ const X32_BIT: u32 = 0x4000_0000;
 /// A tracer sets this number to skip a call; the kernel then answers ENOSYS.
 const NO_CALL: u32 = u32::MAX;
 
-/// Compiles the filter of level `families` for `architecture`, letting
-/// `families` through.
+/// Compiles the filter of `restrictions` for `architecture`.
 ///
 /// A foreign ABI (i386 or x32 on x86-64, 32-bit ARM on aarch64) kills the
-/// process with SIGSYS, as systemd's `SystemCallArchitectures=native` does.
+/// process with SIGSYS, as systemd's `SystemCallArchitectures=native` does, or
+/// where that is not asked for is let through.
 #[must_use]
-pub fn compile(architecture: Architecture, families: &FamilySet) -> Program {
+pub fn compile(architecture: Architecture, restrictions: &Restrictions) -> Program {
+    let foreign = answer(if restrictions.native {
+        Action::KillProcess
+    } else {
+        Action::Allow
+    });
     let mut program = vec![
         load(offset::ARCHITECTURE),
         jump_equal(architecture.audit_token(), 1, 0),
-        answer(Action::KillProcess),
+        foreign,
         load(offset::NUMBER),
     ];
     if architecture == Architecture::X86_64 {
         program.extend([
             jump_greater_equal(X32_BIT, 0, 2),
             jump_equal(NO_CALL, 1, 0),
-            answer(Action::KillProcess),
+            foreign,
         ]);
     }
     for rule in RULES {
-        let block = compile_rule(rule, families);
+        let block = match (&rule.condition, &restrictions.families) {
+            (Condition::Always, _) if restrictions.no_io_uring => {
+                vec![answer(Action::Errno(rule.errno))]
+            }
+            (Condition::FamilyNotAllowed, Some(families)) => families_block(rule.errno, families),
+            _ => continue,
+        };
         // Blocks are short: a family set has fewer than 50 members.
         #[expect(
             clippy::cast_possible_truncation,
@@ -98,20 +110,14 @@ pub fn compile(architecture: Architecture, families: &FamilySet) -> Program {
     Program::new(program)
 }
 
-fn compile_rule(rule: &Rule, families: &FamilySet) -> Vec<Instruction> {
-    let refuse = answer(Action::Errno(rule.errno));
-    match rule.condition {
-        Condition::Always => vec![refuse],
-        Condition::FamilyNotAllowed => {
-            let mut block = vec![load(offset::argument_low(0))];
-            for family in families.iter() {
-                block.push(jump_equal(u32::from(family.0), 0, 1));
-                block.push(answer(Action::Allow));
-            }
-            block.push(refuse);
-            block
-        }
+fn families_block(errno: u16, families: &FamilySet) -> Vec<Instruction> {
+    let mut block = vec![load(offset::argument_low(0))];
+    for family in families.iter() {
+        block.push(jump_equal(u32::from(family.0), 0, 1));
+        block.push(answer(Action::Allow));
     }
+    block.push(answer(Action::Errno(errno)));
+    block
 }
 
 #[cfg(test)]
@@ -122,7 +128,7 @@ mod tests {
     const ARCHITECTURES: [Architecture; 2] = [Architecture::X86_64, Architecture::Aarch64];
 
     fn ask(architecture: Architecture, families: &FamilySet, call: Call, first: u64) -> Action {
-        compile(architecture, families)
+        compile(architecture, &Restrictions::sealed(families.clone()))
             .run(&SystemCall {
                 number: architecture.number(call),
                 architecture: architecture.audit_token(),
@@ -260,7 +266,7 @@ mod tests {
                 arguments: [2, 1, 0, 0, 0, 0],
             };
             assert_eq!(
-                compile(filter_for, &FamilySet::default()).run(&call),
+                compile(filter_for, &Restrictions::sealed(FamilySet::default())).run(&call),
                 Ok(expected),
                 "{filter_for:?} {call:?}"
             );
@@ -275,12 +281,49 @@ mod tests {
             .collect::<Vec<_>>()
             .join(" ");
         let set = FamilySet::parse(&all).unwrap();
-        assert!(u8::try_from(compile_rule(&RULES[0], &set).len()).is_ok());
-        let default = compile(Architecture::X86_64, &FamilySet::default());
+        assert!(u8::try_from(families_block(EAFNOSUPPORT, &set).len()).is_ok());
+        let default = compile(
+            Architecture::X86_64,
+            &Restrictions::sealed(FamilySet::default()),
+        );
         assert!(
             default.instructions().len() <= 24,
             "{}",
             default.instructions().len()
         );
+    }
+
+    #[test]
+    fn each_restriction_stands_by_itself() {
+        for (families, native, no_io_uring) in [
+            (None, false, false),
+            (None, true, false),
+            (None, false, true),
+            (Some(FamilySet::default()), false, false),
+        ] {
+            let program = compile(
+                Architecture::X86_64,
+                &Restrictions {
+                    families: families.clone(),
+                    native,
+                    no_io_uring,
+                },
+            );
+            let ask = |architecture: u32, number, first| {
+                let arguments = [first, 0, 0, 0, 0, 0];
+                let call = SystemCall {
+                    number,
+                    architecture,
+                    arguments,
+                };
+                program.run(&call).unwrap() == Action::Allow
+            };
+            let own = Architecture::X86_64.audit_token();
+            let number = |call| Architecture::X86_64.number(call);
+            assert_eq!(ask(own, number(Call::Socket), 2), families.is_none());
+            assert_eq!(ask(own, number(Call::IoUringSetup), 2), !no_io_uring);
+            assert_eq!(ask(0x4000_0003, 359, 2), !native);
+            assert_eq!(ask(own, X32_BIT + 41, 2), !native);
+        }
     }
 }

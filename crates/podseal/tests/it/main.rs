@@ -14,3 +14,4 @@ mod notifier;
 mod show;
 mod supervisor;
 mod talk;
+mod units;
