@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::lifecycle::{Command, Event as Life, Exit, Kind, Phase, Restart, Settings};
 

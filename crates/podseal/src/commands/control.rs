@@ -89,10 +89,8 @@ fn line(unit: &UnitStatus) -> String {
     }
     parts.extend(unit.main_pid.map(|pid| format!("main process {pid}")));
     parts.extend(unit.listen.iter().cloned());
-    parts.extend(unit.sealed.map(|sealed| match sealed {
-        true => "sealed".to_owned(),
-        false => "NOT SEALED".to_owned(),
-    }));
+    let sealed = unit.sealed;
+    parts.extend(sealed.map(|sealed| if sealed { "sealed" } else { "NOT SEALED" }.to_owned()));
     parts.extend(unit.job.as_ref().map(|job| format!("to {job}")));
     parts.join(", ")
 }

@@ -11,6 +11,7 @@ mod demo;
 mod enter;
 mod fixture;
 mod notifier;
+mod recipe;
 mod show;
 mod supervisor;
 mod talk;

@@ -10,8 +10,10 @@ use crate::talk::{Client, hello};
 const TABLE: &str =
     include_str!("../../../../podseal-core/tests/conformance/lifecycle-observed.tsv");
 
+type Row = (&'static str, fn(&Place));
+
 /// Each row has a test, and each test a row.
-const ROWS: &[(&str, fn(&Place))] = &[
+const ROWS: &[Row] = &[
     ("sock-failing-service", failing_service),
     ("sock-fd-order", descriptor_order),
     ("sock-stop-keeps-service", stopping_a_socket),
@@ -177,6 +179,7 @@ fn missing_program(place: &Place) {
             run.wait_for("n.service: down (exit-code)");
             // Without Type=exec it counts as started.
             units.ask(&["start", "n.service"]).expect(start, &[]);
+            run.wait_for_times("n.service: down (exit-code)", 2);
             run.stop().expect(1, &[]);
         }
     }
