@@ -10,7 +10,7 @@ use crate::jobs::{Cycle, Definition, Edge, Links, find_cycle};
 use crate::lifecycle;
 use crate::lifecycle::socket;
 use crate::listen::{Listen, SocketOptions};
-use crate::policy::restrictions::Restrictions;
+use crate::policy::seal::Seal;
 use crate::unit::effective::Origin;
 use crate::unit::effective::service::{KillMode, NotifyAccess};
 use crate::unit::name::UnitName;
@@ -26,7 +26,7 @@ pub use read::{Context, Need, Read, Remark, Severity, read};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {
     /// What they may not do; none for nothing at all.
-    pub restrictions: Option<Restrictions>,
+    pub seal: Option<Seal>,
     /// `Environment=`
     pub environment: BTreeMap<String, String>,
     /// `EnvironmentFile=`, later ones being stronger.

@@ -277,13 +277,13 @@ pub fn run(command: &[String], limit: Duration) -> Result<Output, CommandError> 
     run_with_sockets(command, &[], limit)
 }
 
-/// As [`run`], with descriptors that the command inherits as 3, 4, …
+/// As [`run`], with sockets that are handed to the command, each with its name.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with_sockets(
     command: &[String],
-    sockets: &[BorrowedFd<'_>],
+    sockets: &[(&str, BorrowedFd<'_>)],
     limit: Duration,
 ) -> Result<Output, CommandError> {
     let line = CommandLine::new(command);
@@ -291,17 +291,19 @@ pub fn run_with_sockets(
         command: line.clone(),
         source,
     };
+    let (names, sockets): (Vec<&str>, Vec<BorrowedFd<'_>>) = sockets.iter().copied().unzip();
+    let names = (!names.is_empty()).then(|| names.join(":"));
     let (stdout, stdout_write) = io::pipe().map_err(lost)?;
     let (stderr, stderr_write) = io::pipe().map_err(lost)?;
     let pid = start(&Start {
         program: command.first().map_or("", String::as_str),
         arguments: command,
-        environment: &[("LC_ALL", Some("C"))],
+        environment: &[("LC_ALL", Some("C")), ("LISTEN_FDNAMES", names.as_deref())],
         directory: None,
         mark: None,
         stdout: stdout_write.as_fd(),
         stderr: stderr_write.as_fd(),
-        sockets,
+        sockets: &sockets,
     })?;
     drop((stdout_write, stderr_write));
     let texts = read_both([stdout, stderr], Instant::now() + limit);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use podseal_core::lifecycle::{Command, Kind, Restart, Settings, socket};
 use podseal_core::listen::{Listen, SocketOptions};
 use podseal_core::podman::{Cgroups, Container, Pull, RefusedOption, SdNotify, check_options};
-use podseal_core::policy::families::FamilySet;
-use podseal_core::policy::restrictions::Restrictions;
+use podseal_core::policy::inherited::{self, Unsealable};
+use podseal_core::policy::seal::Seal;
 use podseal_core::supervised::{Execution, ServiceUnit, Set, SocketUnit};
 use podseal_core::unit::effective::service::{KillMode, NotifyAccess};
 use podseal_core::unit::name::{NameError, UnitName, UnitType};
@@ -62,8 +62,8 @@ pub struct Request {
     pub socket_options: SocketOptions,
     /// Names of the sockets; none means the service's name for each.
     pub names: Vec<String>,
-    /// Families it may use.
-    pub families: FamilySet,
+    /// How it is sealed.
+    pub seal: Seal,
     /// Whether it says itself when it is ready.
     pub notify: bool,
     /// Whether to start it at once.
@@ -103,6 +103,14 @@ pub enum PrepareError {
     /// A Podman option that cannot be passed on.
     #[error(transparent)]
     Option(#[from] RefusedOption),
+    /// A socket would be a way out.
+    #[error("{listen}")]
+    Unsealable {
+        /// The address.
+        listen: Listen,
+        /// Why.
+        source: Unsealable,
+    },
     /// The command is not there.
     #[error("{program} is not installed, or not in PATH")]
     CommandNotFound {
@@ -152,6 +160,7 @@ impl PrepareError {
             Self::RunName { .. } => Some("give the run a --name".into()),
             Self::Units(error) => error.hint(),
             Self::Option(error) => error.hint().map(str::to_owned),
+            Self::Unsealable { source, .. } => Some(source.hint().into()),
             Self::CommandNotFound { .. } => Some("check the command's name and PATH".into()),
             Self::Instance(error) => Some(error.hint()),
             Self::Engine(error) => Some(error.hint()),
@@ -167,6 +176,14 @@ impl PrepareError {
 /// See [`PrepareError`]; nothing is left behind.
 pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     let names = socket_names(request)?;
+    for listen in &request.listen {
+        inherited::check(listen.identity(), &request.seal).map_err(|source| {
+            PrepareError::Unsealable {
+                listen: listen.clone(),
+                source,
+            }
+        })?;
+    }
     let user = User::current();
     // From here on a signal must not leave anything behind.
     let end_wanted = end_wanted()?;
@@ -216,7 +233,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
         service: service.clone(),
     };
     let execution = Execution {
-        restrictions: Some(Restrictions::sealed(request.families.clone())),
+        seal: Some(request.seal.clone()),
         environment: BTreeMap::new(),
         environment_files: Vec::new(),
         working_directory: None,
@@ -319,9 +336,8 @@ fn add_container(
     settings: &mut Settings,
 ) -> Result<Choice, PrepareError> {
     check_options(&container.options)?;
-    let families = &request.families;
     let wanted = container.oci_runtime.as_deref();
-    let engine = Engine::prepare(user, instance, families, wanted)?;
+    let engine = Engine::prepare(user, instance, &request.seal, wanted)?;
     if container.pull == Pull::Never {
         engine.podman.require_image(&container.image)?;
     }
@@ -343,6 +359,12 @@ fn add_container(
         cgroups: cgroups(user),
         limits: engine.limits,
     };
+    // One may live on from a supervisor that was killed, and `--replace` cannot
+    // end it: under the seal, Podman signals nothing outside.
+    engine
+        .podman
+        .remove_container(container.name)
+        .map_err(PodmanError::from)?;
     settings.kind = Kind::Notify;
     let outside = |words| vec![Command::new(words).ignoring_failure().unrestricted()];
     settings.start = vec![Command::new(container.run())];

@@ -1,20 +1,25 @@
 //! The seccomp filter of a seal: rules as data, and their compiler.
 //!
 //! A program first checks the ABI it is called through, then looks at the
-//! system call. `socket(2)` is compared on the low 32 bits of its first
-//! argument, as the kernel itself reads it: a comparison of all 64 bits would
-//! be passed by setting an upper one.
+//! system call. `socket(2)` is compared on the low 32 bits of its arguments, as
+//! the kernel itself reads them: a comparison of all 64 bits would be passed by
+//! setting an upper one.
 
 use super::architecture::{Architecture, Call};
-use super::families::FamilySet;
-use super::restrictions::Restrictions;
+use super::inherited::{DATAGRAM, STREAM, TCP, UDP};
+use super::level::Level;
+use super::seal::Seal;
 use crate::bpf::{
-    Action, Instruction, Program, answer, jump_equal, jump_greater_equal, load, offset,
+    Action, Instruction, Program, and, answer, jump_any_bit, jump_equal, jump_greater_equal, load,
+    offset,
 };
+use crate::family::Family;
 
 /// One rule: when `call` is made and `condition` holds, it is refused with
 /// `errno`.
 struct Rule {
+    /// The first level that has it.
+    level: Level,
     call: Call,
     condition: Condition,
     errno: u16,
@@ -22,18 +27,42 @@ struct Rule {
 
 enum Condition {
     Always,
+    /// The first argument is a family that the seal does not name. From level
+    /// `standard` on, a family that it does name may still be refused some
+    /// protocols.
     FamilyNotAllowed,
+    /// Argument `argument` has any of `bits`.
+    AnyBit {
+        argument: u8,
+        bits: u32,
+    },
+    /// Arguments have these values.
+    Equal(&'static [(u8, u32)]),
 }
 
 // The numbers are the same on x86-64 and aarch64 (asm-generic/errno.h).
+const ENOENT: u16 = 2;
 const ENOSYS: u16 = 38;
+const EPROTONOSUPPORT: u16 = 93;
+const EOPNOTSUPP: u16 = 95;
 /// What a refused family answers, as systemd's RestrictAddressFamilies= does.
 pub const EAFNOSUPPORT: u16 = 97;
+
+/// `MSG_FASTOPEN` of send(2)
+const MSG_FASTOPEN: u32 = 0x2000_0000;
+/// `SOL_TCP` and `TCP_ULP` of tcp(7)
+const SOL_TCP: u32 = 6;
+const TCP_ULP: u32 = 31;
+/// What socket(2) reads of its second argument as the type; the rest are flags.
+const SOCK_TYPE_MASK: u32 = 0xf;
+/// `NETLINK_ROUTE` of netlink(7)
+const NETLINK_ROUTE: u32 = 0;
 
 const RULES: &[Rule] = &[
     // The point of the seal. socketpair(2) stays: it makes connected pairs
     // only, and none of an internet family.
     Rule {
+        level: Level::Families,
         call: Call::Socket,
         condition: Condition::FamilyNotAllowed,
         errno: EAFNOSUPPORT,
@@ -41,20 +70,61 @@ const RULES: &[Rule] = &[
     // IORING_OP_SOCKET makes sockets that no filter sees. ENOSYS, because
     // programs that probe for io_uring (libuv) then do without it.
     Rule {
+        level: Level::Families,
         call: Call::IoUringSetup,
         condition: Condition::Always,
         errno: ENOSYS,
     },
     // A ring could be inherited or received over a UNIX socket.
     Rule {
+        level: Level::Families,
         call: Call::IoUringEnter,
         condition: Condition::Always,
         errno: ENOSYS,
     },
     Rule {
+        level: Level::Families,
         call: Call::IoUringRegister,
         condition: Condition::Always,
         errno: ENOSYS,
+    },
+    // Sending with this flag connects a TCP socket, and Landlock does not look.
+    // The errno is that of a host with client support for it switched off
+    // (net.ipv4.tcp_fastopen), so programs have a way to go on.
+    Rule {
+        level: Level::Standard,
+        call: Call::SendTo,
+        condition: Condition::AnyBit {
+            argument: 3,
+            bits: MSG_FASTOPEN,
+        },
+        errno: EOPNOTSUPP,
+    },
+    Rule {
+        level: Level::Standard,
+        call: Call::SendMessage,
+        condition: Condition::AnyBit {
+            argument: 2,
+            bits: MSG_FASTOPEN,
+        },
+        errno: EOPNOTSUPP,
+    },
+    Rule {
+        level: Level::Standard,
+        call: Call::SendMessages,
+        condition: Condition::AnyBit {
+            argument: 3,
+            bits: MSG_FASTOPEN,
+        },
+        errno: EOPNOTSUPP,
+    },
+    // What is on top of a TCP socket then takes its calls over. The errno is
+    // that of a kernel without the module, so TLS libraries do it themselves.
+    Rule {
+        level: Level::Standard,
+        call: Call::SetSocketOption,
+        condition: Condition::Equal(&[(1, SOL_TCP), (2, TCP_ULP)]),
+        errno: ENOENT,
     },
 ];
 
@@ -64,17 +134,17 @@ const X32_BIT: u32 = 0x4000_0000;
 /// A tracer sets this number to skip a call; the kernel then answers ENOSYS.
 const NO_CALL: u32 = u32::MAX;
 
-/// Compiles the filter of `restrictions` for `architecture`.
+/// Compiles the filter of `seal` for `architecture`.
 ///
 /// A foreign ABI (i386 or x32 on x86-64, 32-bit ARM on aarch64) kills the
-/// process with SIGSYS, as systemd's `SystemCallArchitectures=native` does, or
-/// where that is not asked for is let through.
+/// process with SIGSYS, as systemd's `SystemCallArchitectures=native` does,
+/// or passes where the seal is to be without that.
 #[must_use]
-pub fn compile(architecture: Architecture, restrictions: &Restrictions) -> Program {
-    let foreign = answer(if restrictions.native {
-        Action::KillProcess
-    } else {
+pub fn compile(architecture: Architecture, seal: &Seal) -> Program {
+    let foreign = answer(if seal.without.abi {
         Action::Allow
+    } else {
+        Action::KillProcess
     });
     let mut program = vec![
         load(offset::ARCHITECTURE),
@@ -89,241 +159,93 @@ pub fn compile(architecture: Architecture, restrictions: &Restrictions) -> Progr
             foreign,
         ]);
     }
-    for rule in RULES {
-        let block = match (&rule.condition, &restrictions.families) {
-            (Condition::Always, _) if restrictions.no_io_uring => {
-                vec![answer(Action::Errno(rule.errno))]
-            }
-            (Condition::FamilyNotAllowed, Some(families)) => families_block(rule.errno, families),
-            _ => continue,
-        };
-        // Blocks are short: a family set has fewer than 50 members.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "bounded, and the test checks it"
-        )]
-        let length = block.len() as u8;
-        program.push(jump_equal(architecture.number(rule.call), 0, length));
-        program.extend(block);
+    let is_left_out = |rule: &Rule| match rule.call {
+        Call::Socket => seal.without.families,
+        Call::IoUringSetup | Call::IoUringEnter | Call::IoUringRegister => seal.without.io_uring,
+        _ => false,
+    };
+    let rules = RULES.iter().filter(|rule| rule.level <= seal.level);
+    for rule in rules.filter(|rule| !is_left_out(rule)) {
+        program.extend(when(
+            architecture.number(rule.call),
+            compile_rule(rule, seal),
+        ));
     }
     program.push(answer(Action::Allow));
     Program::new(program)
 }
 
-fn families_block(errno: u16, families: &FamilySet) -> Vec<Instruction> {
-    let mut block = vec![load(offset::argument_low(0))];
-    for family in families.iter() {
-        block.push(jump_equal(u32::from(family.0), 0, 1));
-        block.push(answer(Action::Allow));
+/// Runs `block`, which ends the program, if the word equals `value`.
+fn when(value: u32, block: Vec<Instruction>) -> Vec<Instruction> {
+    // Blocks are short: a family set has fewer than 50 members.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded, and the test checks it"
+    )]
+    let length = block.len() as u8;
+    let mut program = vec![jump_equal(value, 0, length)];
+    program.extend(block);
+    program
+}
+
+/// What follows once the call is the rule's: it ends the program on every path.
+fn compile_rule(rule: &Rule, seal: &Seal) -> Vec<Instruction> {
+    let refuse = answer(Action::Errno(rule.errno));
+    let allow = answer(Action::Allow);
+    match rule.condition {
+        Condition::Always => vec![refuse],
+        Condition::FamilyNotAllowed => {
+            let mut block = vec![load(offset::argument_low(0))];
+            for family in seal.families.iter() {
+                block.extend(when(u32::from(family.0), allowed_sockets(family, seal)));
+            }
+            block.push(refuse);
+            block
+        }
+        Condition::AnyBit { argument, bits } => vec![
+            load(offset::argument_low(argument)),
+            jump_any_bit(bits, 0, 1),
+            refuse,
+            allow,
+        ],
+        Condition::Equal(arguments) => arguments.iter().rev().fold(vec![refuse], |inner, row| {
+            let (argument, value) = *row;
+            let mut block = vec![load(offset::argument_low(argument))];
+            block.extend(when(value, inner));
+            block.push(allow);
+            block
+        }),
     }
-    block.push(answer(Action::Errno(errno)));
-    block
+}
+
+/// Which sockets of an allowed family may be made. Landlock governs TCP only,
+/// so a level that closes connections must not let other protocols be.
+fn allowed_sockets(family: Family, seal: &Seal) -> Vec<Instruction> {
+    let allow = answer(Action::Allow);
+    let refuse = answer(Action::Errno(EPROTONOSUPPORT));
+    let protocol_of = |allowed: &[u32]| {
+        let mut block = vec![load(offset::argument_low(2))];
+        for protocol in allowed {
+            block.extend(when(*protocol, vec![allow]));
+        }
+        block.push(refuse);
+        block
+    };
+    match (seal.level, family) {
+        (Level::Standard, Family::NETLINK) => protocol_of(&[NETLINK_ROUTE]),
+        (Level::Standard, Family::INET | Family::INET6) => {
+            // Protocol 0 is the one that a type has by itself.
+            let mut block = vec![load(offset::argument_low(1)), and(SOCK_TYPE_MASK)];
+            block.extend(when(STREAM, protocol_of(&[0, TCP])));
+            if seal.allow_udp {
+                block.extend(when(DATAGRAM, protocol_of(&[0, UDP])));
+            }
+            block.push(refuse);
+            block
+        }
+        _ => vec![allow],
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::family::{FAMILIES, Family};
-
-    const ARCHITECTURES: [Architecture; 2] = [Architecture::X86_64, Architecture::Aarch64];
-
-    fn ask(architecture: Architecture, families: &FamilySet, call: Call, first: u64) -> Action {
-        compile(architecture, &Restrictions::sealed(families.clone()))
-            .run(&SystemCall {
-                number: architecture.number(call),
-                architecture: architecture.audit_token(),
-                arguments: [first, 0, 0, 0, 0, 0],
-            })
-            .unwrap()
-    }
-
-    use crate::bpf::SystemCall;
-
-    #[test]
-    fn every_family_is_refused_unless_named_whatever_the_upper_bits() {
-        let everything = FAMILIES.iter().map(|row| row.name).collect::<Vec<_>>();
-        for list in [
-            "none",
-            "AF_UNIX",
-            "AF_UNIX AF_NETLINK",
-            "AF_INET AF_VSOCK",
-            &everything.join(" "),
-        ] {
-            let set = FamilySet::parse(list).unwrap();
-            for architecture in ARCHITECTURES {
-                for family in 0..=64 {
-                    let expected = if set.contains(Family(family)) {
-                        Action::Allow
-                    } else {
-                        Action::Errno(EAFNOSUPPORT)
-                    };
-                    for upper in [0, 1 << 32, 0xffff_ffff_0000_0000, 1 << 63] {
-                        let argument = upper | u64::from(family);
-                        assert_eq!(
-                            ask(architecture, &set, Call::Socket, argument),
-                            expected,
-                            "{architecture:?} {list:?} socket({argument:#x})"
-                        );
-                    }
-                }
-                // Bit 31 and the 17th bit belong to the int the kernel reads.
-                for argument in [0x8000_0001, 0x1_0001, 0xffff_ffff] {
-                    assert_eq!(
-                        ask(architecture, &set, Call::Socket, argument),
-                        Action::Errno(EAFNOSUPPORT)
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn io_uring_looks_absent() {
-        for architecture in ARCHITECTURES {
-            for call in [
-                Call::IoUringSetup,
-                Call::IoUringEnter,
-                Call::IoUringRegister,
-            ] {
-                assert_eq!(
-                    ask(architecture, &FamilySet::default(), call, 1),
-                    Action::Errno(ENOSYS)
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_foreign_abi_kills_and_everything_else_passes() {
-        const I386: u32 = 0x4000_0003;
-        const ARM: u32 = 0x4000_0028;
-        let cases = [
-            // i386 socketcall and socket, 32-bit ARM socket
-            (Architecture::X86_64, I386, 102, Action::KillProcess),
-            (Architecture::X86_64, I386, 359, Action::KillProcess),
-            (Architecture::Aarch64, ARM, 281, Action::KillProcess),
-            (
-                Architecture::X86_64,
-                Architecture::Aarch64.audit_token(),
-                198,
-                Action::KillProcess,
-            ),
-            // x32: socket, and the first and last numbers of the range
-            (
-                Architecture::X86_64,
-                Architecture::X86_64.audit_token(),
-                X32_BIT + 41,
-                Action::KillProcess,
-            ),
-            (
-                Architecture::X86_64,
-                Architecture::X86_64.audit_token(),
-                X32_BIT,
-                Action::KillProcess,
-            ),
-            (
-                Architecture::X86_64,
-                Architecture::X86_64.audit_token(),
-                NO_CALL - 1,
-                Action::KillProcess,
-            ),
-            // skipped by a tracer; socketpair; openat
-            (
-                Architecture::X86_64,
-                Architecture::X86_64.audit_token(),
-                NO_CALL,
-                Action::Allow,
-            ),
-            (
-                Architecture::X86_64,
-                Architecture::X86_64.audit_token(),
-                53,
-                Action::Allow,
-            ),
-            (
-                Architecture::X86_64,
-                Architecture::X86_64.audit_token(),
-                257,
-                Action::Allow,
-            ),
-            (
-                Architecture::Aarch64,
-                Architecture::Aarch64.audit_token(),
-                199,
-                Action::Allow,
-            ),
-            (
-                Architecture::Aarch64,
-                Architecture::Aarch64.audit_token(),
-                56,
-                Action::Allow,
-            ),
-        ];
-        for (filter_for, architecture, number, expected) in cases {
-            let call = SystemCall {
-                number,
-                architecture,
-                arguments: [2, 1, 0, 0, 0, 0],
-            };
-            assert_eq!(
-                compile(filter_for, &Restrictions::sealed(FamilySet::default())).run(&call),
-                Ok(expected),
-                "{filter_for:?} {call:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_longest_program_still_jumps_within_a_byte() {
-        let all = FAMILIES
-            .iter()
-            .map(|row| row.name)
-            .collect::<Vec<_>>()
-            .join(" ");
-        let set = FamilySet::parse(&all).unwrap();
-        assert!(u8::try_from(families_block(EAFNOSUPPORT, &set).len()).is_ok());
-        let default = compile(
-            Architecture::X86_64,
-            &Restrictions::sealed(FamilySet::default()),
-        );
-        assert!(
-            default.instructions().len() <= 24,
-            "{}",
-            default.instructions().len()
-        );
-    }
-
-    #[test]
-    fn each_restriction_stands_by_itself() {
-        for (families, native, no_io_uring) in [
-            (None, false, false),
-            (None, true, false),
-            (None, false, true),
-            (Some(FamilySet::default()), false, false),
-        ] {
-            let program = compile(
-                Architecture::X86_64,
-                &Restrictions {
-                    families: families.clone(),
-                    native,
-                    no_io_uring,
-                },
-            );
-            let ask = |architecture: u32, number, first| {
-                let arguments = [first, 0, 0, 0, 0, 0];
-                let call = SystemCall {
-                    number,
-                    architecture,
-                    arguments,
-                };
-                program.run(&call).unwrap() == Action::Allow
-            };
-            let own = Architecture::X86_64.audit_token();
-            let number = |call| Architecture::X86_64.number(call);
-            assert_eq!(ask(own, number(Call::Socket), 2), families.is_none());
-            assert_eq!(ask(own, number(Call::IoUringSetup), 2), !no_io_uring);
-            assert_eq!(ask(0x4000_0003, 359, 2), !native);
-            assert_eq!(ask(own, X32_BIT + 41, 2), !native);
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use super::{Execution, Optional, ServiceUnit};
 use crate::family::{FAMILIES, Family};
 use crate::lifecycle::{Command, Kind, Restart, Settings};
 use crate::policy::families::FamilySet;
-use crate::policy::restrictions::Restrictions;
+use crate::policy::seal::{Seal, Without};
 use crate::rate_limit::Limit;
 use crate::unit::boolean::parse_boolean;
 use crate::unit::effective::merge::MergedSetting;
@@ -44,7 +44,7 @@ pub(super) fn read(
             ..Settings::new(kind(view, remarks))
         },
         execution: Execution {
-            restrictions: restrictions(&view.sandbox, settings, remarks),
+            seal: seal(&view.sandbox, settings, remarks),
             environment: view.environment.clone(),
             environment_files: view
                 .environment_files
@@ -122,11 +122,7 @@ fn command(located: &Located<ExecCommand>) -> Command {
 /// What the unit restricts. Where it restricts families it gets the whole
 /// level: what RestrictAddressFamilies= alone leaves open would make the
 /// restriction a matter of good will.
-fn restrictions(
-    sandbox: &Sandbox,
-    settings: &[MergedSetting],
-    remarks: &mut Remarks,
-) -> Option<Restrictions> {
+fn seal(sandbox: &Sandbox, settings: &[MergedSetting], remarks: &mut Remarks) -> Option<Seal> {
     let origin = |key: &str| -> Option<&Origin> {
         let mut all = settings.iter().rev();
         all.find(|s| s.key == key).map(|setting| &setting.origin)
@@ -164,13 +160,16 @@ fn restrictions(
                 ),
             );
         }
-        return Some(Restrictions::sealed(families));
+        return Some(Seal::of_families(families));
     }
     let no_io_uring = !in_effect.is_empty();
-    (sandbox.no_new_privileges || native || no_io_uring).then_some(Restrictions {
-        families: None,
-        native,
-        no_io_uring,
+    (sandbox.no_new_privileges || native || no_io_uring).then(|| Seal {
+        without: Without {
+            families: true,
+            abi: !native,
+            io_uring: !no_io_uring,
+        },
+        ..Seal::of_families(FamilySet::default())
     })
 }
 

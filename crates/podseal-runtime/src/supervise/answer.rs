@@ -1,7 +1,7 @@
 //! What is asked of a running supervisor, and the answers.
 
 use podseal_core::jobs::{Event, JobKind};
-use podseal_core::policy::restrictions::Restrictions;
+use podseal_core::policy::seal::Seal;
 use podseal_core::unit::name::UnitName;
 
 use super::Supervisor;
@@ -83,10 +83,7 @@ impl Supervisor<'_, '_> {
             result: unit.result(),
             job: unit.job().map(|job| job.to_string()),
             main_pid: main.map(|main| main.pid.as_raw_nonzero().get()),
-            sealed: service.map(|service| {
-                let restrictions = service.execution.restrictions.as_ref();
-                restrictions.is_some_and(Restrictions::is_seal)
-            }),
+            sealed: service.map(|service| service.execution.seal.as_ref().is_some_and(Seal::holds)),
             listen: listen.map(|socket| socket.listen.to_string()).collect(),
         })
     }

@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use podseal_core::lifecycle::{self, Command, Exit, Phase};
-use podseal_core::policy::restrictions::Restrictions;
+use podseal_core::policy::seal::Seal;
 use podseal_core::supervised::{Execution, Optional};
 use podseal_core::unit::effective::service::{KillMode, NotifyAccess};
 use podseal_core::unit::environment;
@@ -140,20 +140,16 @@ impl ServiceProcesses {
         } else {
             command.arguments.clone()
         };
-        let restrictions = self
-            .execution
-            .restrictions
-            .as_ref()
-            .filter(|_| !command.unrestricted);
-        let (program, arguments) = match restrictions {
-            Some(restrictions) => {
+        let seal = self.execution.seal.as_ref();
+        let (program, arguments) = match seal.filter(|_| !command.unrestricted) {
+            Some(seal) => {
                 // So that what is missing is found out here, not by the launcher.
                 let path = command::find(&command.program).ok_or_else(|| {
                     RunError::Command(CommandError::NotFound {
                         program: command.program.clone(),
                     })
                 })?;
-                let words = launcher(launch.own, restrictions, &path, arguments);
+                let words = launcher(launch.own, seal, &path, arguments);
                 (launch.own, words)
             }
             None => (command.program.as_str(), arguments),
@@ -258,23 +254,9 @@ fn working_directory(directory: Option<&Optional>) -> Option<&str> {
 
 /// The launcher before a command. Nothing is sealed around it, so it can have
 /// a pause process made that has gone.
-fn launcher(
-    own: &str,
-    restrictions: &Restrictions,
-    program: &Path,
-    arguments: Vec<String>,
-) -> Vec<String> {
+fn launcher(own: &str, seal: &Seal, program: &Path, arguments: Vec<String>) -> Vec<String> {
     let mut words: Vec<String> = [own, "enter", "--make-pause"].map(str::to_owned).into();
-    let without = [
-        ("families", restrictions.families.is_none()),
-        ("abi", !restrictions.native),
-        ("io-uring", !restrictions.no_io_uring),
-    ];
-    if let Some(families) = &restrictions.families {
-        words.push(format!("--families={families}"));
-    }
-    let without = without.into_iter().filter(|(_, without)| *without);
-    words.extend(without.map(|(what, _)| format!("--without={what}")));
+    words.extend(seal.options());
     let program = program.to_string_lossy().into_owned();
     let mut arguments = arguments.into_iter();
     if let Some(argv0) = arguments.next().filter(|argv0| *argv0 != program) {

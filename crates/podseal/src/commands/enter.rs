@@ -1,19 +1,23 @@
 //! `podseal enter`
 
-use podseal_core::policy::restrictions::Restrictions;
+use podseal_core::policy::mechanism::Mechanism;
+use podseal_core::policy::seal::{Seal, Without};
 use podseal_runtime::seal::{self, Launch};
 
-use crate::cli::{Enter, Join, Level, Without};
+use crate::cli::{self, Enter, Join};
 use crate::output;
 
 pub(super) fn run(arguments: Enter) -> u8 {
-    let Level::Families = arguments.seal.level;
-    let has = |what| !arguments.without.contains(&what);
+    let leaves_out = |what| arguments.without.contains(&what);
+    let without = Without {
+        families: leaves_out(cli::Without::Families),
+        abi: leaves_out(cli::Without::Abi),
+        io_uring: leaves_out(cli::Without::IoUring),
+    };
     let launch = Launch {
-        restrictions: Restrictions {
-            families: has(Without::Families).then_some(arguments.seal.families),
-            native: has(Without::Abi),
-            no_io_uring: has(Without::IoUring),
+        seal: Seal {
+            without,
+            ..arguments.seal.into()
         },
         join: match arguments.join {
             Join::Auto => seal::Join::Auto,
@@ -24,7 +28,13 @@ pub(super) fn run(arguments: Enter) -> u8 {
         argv0: arguments.argv0,
         command: arguments.command,
     };
-    match seal::enter(&launch) {
+    let mut warn = |mechanism: &Mechanism| {
+        output::warning(format_args!(
+            "sealed without \"{}\", which this kernel lacks",
+            mechanism.title
+        ));
+    };
+    match seal::enter(&launch, &mut warn) {
         Ok(never) => match never {},
         Err(error) => {
             output::error_line(&error, error.hint().as_deref());

@@ -12,7 +12,7 @@ use podseal_runtime::service::{self, Image, PrepareError, Prepared, Request, Wor
 use podseal_runtime::supervise::{self, Finish, Notice, Observer};
 use podseal_runtime::unit_set::UnitSet;
 
-use crate::cli::{self, Level, Run, StartWhen};
+use crate::cli::{self, Run, StartWhen};
 use crate::{exit, output};
 
 pub(super) fn run(arguments: Run) -> u8 {
@@ -151,7 +151,12 @@ fn introduce(units: &UnitSet, say: &dyn Fn(Option<&UnitName>, String)) {
         if let Some(why) = not_sealed(service) {
             output::warning(format_args!("{unit} is NOT SEALED: {why}"));
         } else {
-            say(Some(unit), format!("sealed: {} only", families(service)));
+            let seal = service.execution.seal.iter();
+            for seal in seal {
+                let (level, families) = (seal.level, &seal.families);
+                let text = format!("sealed at level {level}: {families} only");
+                say(Some(unit), text);
+            }
         }
         let commands = &service.settings;
         let all = [
@@ -170,20 +175,13 @@ fn introduce(units: &UnitSet, say: &dyn Fn(Option<&UnitName>, String)) {
     }
 }
 
-fn families(service: &ServiceUnit) -> String {
-    let restrictions = service.execution.restrictions.as_ref();
-    let families = restrictions.and_then(|restrictions| restrictions.families.as_ref());
-    families.map_or_else(|| "every family".into(), ToString::to_string)
-}
-
 /// Why a service is not sealed, if it is not.
 fn not_sealed(service: &ServiceUnit) -> Option<String> {
-    let restrictions = service.execution.restrictions.as_ref();
-    match restrictions {
-        Some(restrictions) if restrictions.is_seal() => None,
-        Some(restrictions) if restrictions.families.is_some() => Some(format!(
+    match &service.execution.seal {
+        Some(seal) if seal.holds() => None,
+        Some(seal) if !seal.without.families => Some(format!(
             "RestrictAddressFamilies= leaves it {}",
-            families(service)
+            seal.families
         )),
         _ => Some("without RestrictAddressFamilies= it may use every socket family".into()),
     }
@@ -242,7 +240,6 @@ enum UsageError {
 }
 
 fn request(arguments: Run) -> Result<Request, UsageError> {
-    let Level::Families = arguments.seal.level;
     let (default_name, workload) = if let Some(image) = arguments.image {
         let mut parts = arguments.rest.splitn(2, |word| word == "--");
         let options = parts.next().unwrap_or_default().to_vec();
@@ -278,7 +275,7 @@ fn request(arguments: Run) -> Result<Request, UsageError> {
             ..SocketOptions::default()
         },
         names: arguments.fdname,
-        families: arguments.seal.families,
+        seal: arguments.seal.into(),
         notify: arguments.notify,
         start_now: arguments.start == StartWhen::Now,
         restart: restart(arguments.restart),

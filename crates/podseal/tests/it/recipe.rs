@@ -69,7 +69,7 @@ fn from_first_connection_to_failure_and_back(lab: &Lab) {
     let units = Units::new(&lab.place, &units);
     let run = units.run(&["echo.socket"]);
     run.wait_for("echo.socket: listening on ");
-    run.wait_for("echo.service: sealed: AF_UNIX AF_NETLINK only");
+    run.wait_for("echo.service: sealed at level families: AF_UNIX AF_NETLINK only");
     assert_eq!(
         units.status("podman-pause-process.service"),
         "inactive (dead), NOT SEALED"

@@ -131,7 +131,7 @@ fn units_run_in_their_order_and_can_be_asked() {
     run.stop().expect(
         0,
         &[
-            "a.service: sealed: AF_UNIX AF_NETLINK only",
+            "a.service: sealed at level families: AF_UNIX AF_NETLINK only",
             "warning: prep.service is NOT SEALED",
         ],
     );
@@ -315,7 +315,7 @@ fn restrictions_are_those_of_each_unit() {
             .collect::<Vec<_>>()
             .join(" ");
         assert_eq!(said, expected, "{name}: {ended:?}");
-        let sealed = format!("{name}: sealed: AF_UNIX AF_NETLINK only");
+        let sealed = format!("{name}: sealed at level families: AF_UNIX AF_NETLINK only");
         assert_eq!(
             ended.stderr.contains(&sealed),
             settings == SEALED,

@@ -97,7 +97,8 @@ fn drop_ins_count() {
     );
     let run = units.run(&["a.socket"]);
     run.wait_for("listening on ");
-    run.stop().expect(0, &["a.service: sealed: "]);
+    run.stop()
+        .expect(0, &["a.service: sealed at level families: "]);
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! A seal as it is asked for.
+
+use super::families::FamilySet;
+use super::level::Level;
+
+/// What a service is to be sealed with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seal {
+    /// Which mechanisms.
+    pub level: Level,
+    /// Families that socket(2) may still make.
+    pub families: FamilySet,
+    /// Whether UDP sockets are accepted, which no level can seal.
+    pub allow_udp: bool,
+    /// Whether to go on without what this kernel does not have.
+    pub best_effort: bool,
+    /// What to leave out, for a unit that does not ask for it.
+    pub without: Without,
+}
+
+/// Parts of level `families` that a launch leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Without {
+    /// The list of socket families.
+    pub families: bool,
+    /// That a foreign system-call ABI kills the process.
+    pub abi: bool,
+    /// That io_uring looks absent.
+    pub io_uring: bool,
+}
+
+impl Seal {
+    /// A seal of level `families`, which is what systemd's own directives make.
+    #[must_use]
+    pub fn of_families(families: FamilySet) -> Self {
+        Self {
+            level: Level::Families,
+            families,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is one: no family that leads to an internet socket, and no way
+    /// around that.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let local = FamilySet::default();
+        self.without == Without::default()
+            && self.families.iter().all(|family| local.contains(family))
+    }
+
+    /// The options that ask the launcher for this seal.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let mut options = vec![
+            format!("--level={}", self.level),
+            format!("--families={}", self.families),
+        ];
+        let flags = [
+            (self.allow_udp, "--allow-udp"),
+            (self.best_effort, "--best-effort"),
+            (self.without.families, "--without=families"),
+            (self.without.abi, "--without=abi"),
+            (self.without.io_uring, "--without=io-uring"),
+        ];
+        options.extend(
+            flags
+                .iter()
+                .filter(|(wanted, _)| *wanted)
+                .map(|(_, flag)| (*flag).to_owned()),
+        );
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds() {
+        for (families, holds) in [
+            ("none", true),
+            ("AF_UNIX", true),
+            ("AF_UNIX AF_NETLINK", true),
+            ("AF_UNIX AF_INET", false),
+            ("AF_VSOCK", false),
+        ] {
+            let set = FamilySet::parse(families).expect("valid");
+            assert_eq!(Seal::of_families(set).holds(), holds, "{families}");
+        }
+        let open = Seal {
+            without: Without {
+                families: true,
+                ..Without::default()
+            },
+            ..Seal::default()
+        };
+        assert!(!open.holds());
+    }
+
+    #[test]
+    fn options_name_everything_that_was_asked_for() {
+        let seal = Seal::default();
+        let default = ["--level=standard", "--families=AF_UNIX AF_NETLINK"];
+        assert_eq!(seal.options(), default);
+        let seal = Seal {
+            level: Level::Families,
+            allow_udp: true,
+            best_effort: true,
+            ..Seal::default()
+        };
+        let options = seal.options();
+        assert_eq!(options[0], "--level=families");
+        assert_eq!(options[2..], ["--allow-udp", "--best-effort"]);
+    }
+}
