@@ -70,6 +70,27 @@ pub struct ServiceUnit {
     pub execution: Execution,
 }
 
+impl ServiceUnit {
+    /// Why its main process is not sealed; none if it is.
+    #[must_use]
+    pub fn not_sealed(&self) -> Option<String> {
+        let outside = self
+            .settings
+            .start
+            .iter()
+            .any(|command| command.unrestricted);
+        match &self.execution.seal {
+            _ if outside => Some("its ExecStart= has a +".into()),
+            Some(seal) if seal.holds() => None,
+            Some(seal) if !seal.without.families => Some(format!(
+                "RestrictAddressFamilies= leaves it {}",
+                seal.families
+            )),
+            _ => Some("without RestrictAddressFamilies= it may use every socket family".into()),
+        }
+    }
+}
+
 /// A socket unit to supervise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketUnit {

@@ -246,7 +246,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         match reload() {
             Ok(None) => {}
             Ok(Some(set)) => match self.load(set) {
-                Ok(()) => (self.observe)(None, Notice::Reloaded),
+                Ok(()) => (self.observe)(None, Notice::Reloaded(&self.set)),
                 Err(error) => tracing::warn!(%error, "cannot take changed units in"),
             },
             Err(error) => (self.observe)(None, Notice::CannotReload(error)),
@@ -370,6 +370,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         };
         service.main = None;
         service.control = None;
+        service.sealed = None;
         service.stdout.drain();
         service.stderr.drain();
         let said = service.stderr.take_kept();
@@ -428,6 +429,11 @@ impl<'a, 'o> Supervisor<'a, 'o> {
                 sockets.push(fd.as_fd());
                 names.push(fd_name);
             }
+        }
+        if phase == Phase::Start {
+            let unit = self.set.find(name).map(|(_, kind)| kind);
+            let sealed = matches!(unit, Some(Kind::Service(unit)) if unit.not_sealed().is_none());
+            service.sealed = Some(service.sealed.unwrap_or(true) && sealed);
         }
         let launch = Launch {
             own: &self.own,

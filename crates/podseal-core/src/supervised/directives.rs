@@ -7,8 +7,8 @@ use crate::unit::boolean::parse_boolean;
 pub enum Treatment {
     /// It has the effect that systemd gives it.
     Honoured,
-    /// What it is for is not there without systemd, or is so anyway.
-    NotNeeded,
+    /// It makes no difference here.
+    NotNeeded(&'static str),
     /// It has no effect, which a warning says.
     Unsupported(&'static str),
     /// The unit is not run.
@@ -46,16 +46,21 @@ pub const ROWS: &[Row] = &[
          DefaultDependencies",
         Honoured,
     ),
-    // For people and for systemd's own bookkeeping.
     row(
         "Unit",
         "Description Documentation SourcePath CollectMode IgnoreOnIsolate AllowIsolate",
-        NotNeeded,
+        NotNeeded("it is for people, or for systemd's own bookkeeping"),
     ),
-    // Podman's storage is there when its user runs podseal.
-    row("Unit", "RequiresMountsFor WantsMountsFor", NotNeeded),
-    // Who runs podseal chooses what is started.
-    row("Install", "*", NotNeeded),
+    row(
+        "Unit",
+        "RequiresMountsFor WantsMountsFor",
+        NotNeeded("what the user has mounted is there"),
+    ),
+    row(
+        "Install",
+        "*",
+        NotNeeded("who runs podseal says what is started"),
+    ),
     row(
         "Unit",
         "Condition* Assert*",
@@ -71,7 +76,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "Unit",
-        "StartLimitAction FailureAction SuccessAction *ActionExitStatus RebootArgument Job* \
+        "StartLimitAction FailureAction SuccessAction RebootArgument Job* \
          StopWhenUnneeded RefuseManualStart RefuseManualStop SurviveFinalKillSignal \
          FailureActionExitStatus SuccessActionExitStatus",
         Unsupported("nothing but the unit itself is started or ended"),
@@ -89,16 +94,26 @@ pub const ROWS: &[Row] = &[
         "RestrictAddressFamilies NoNewPrivileges SystemCallArchitectures SystemCallFilter",
         Honoured,
     ),
-    // What is refused answers ENOSYS.
-    row("Service", "SystemCallErrorNumber", NotNeeded),
+    row(
+        "Service",
+        "SystemCallErrorNumber",
+        NotNeeded("what is refused of io_uring answers ENOSYS"),
+    ),
     row(
         "Service",
         "ExecCondition",
         Refused("the service would start although the condition may say no"),
     ),
-    // Nothing asks a service to reload.
-    row("Service", "ExecReload ReloadSignal", NotNeeded),
-    row("Service", "GuessMainPID PermissionsStartOnly", NotNeeded),
+    row(
+        "Service",
+        "ExecReload ReloadSignal",
+        NotNeeded("nothing asks a service to reload"),
+    ),
+    row(
+        "Service",
+        "GuessMainPID PermissionsStartOnly",
+        NotNeeded("it is about Type=forking and User="),
+    ),
     row(
         "Service",
         "PIDFile",
@@ -122,7 +137,7 @@ pub const ROWS: &[Row] = &[
     row(
         "Service",
         "Watchdog* RuntimeMaxSec RuntimeRandomizedExtraSec TimeoutAbortSec \
-         TimeoutStartFailureMode TimeoutStopFailureMode TimeoutCleanSec",
+         TimeoutStartFailureMode TimeoutStopFailureMode",
         Unsupported("there is no watchdog and no limit to how long a service runs"),
     ),
     row(
@@ -174,11 +189,10 @@ pub const ROWS: &[Row] = &[
         "ExecStartPre ExecStartPost ExecStopPre ExecStopPost",
         Refused("a socket unit runs no commands here"),
     ),
-    // They are about Accept=yes and about commands of the socket unit.
     row(
         "Socket",
         "MaxConnections MaxConnectionsPerSource TimeoutSec Writable",
-        NotNeeded,
+        NotNeeded("it is about Accept=yes, or about commands and files that are refused"),
     ),
     row(
         "Socket",
@@ -238,7 +252,7 @@ pub const ROWS: &[Row] = &[
     row(
         "Service Socket",
         "RuntimeDirectory* StateDirectory* CacheDirectory* LogsDirectory* \
-         ConfigurationDirectory*",
+         ConfigurationDirectory* TimeoutCleanSec",
         Unsupported("no directories are made for it"),
     ),
     row(
@@ -271,15 +285,71 @@ pub fn treatment(section: &str, key: &str, value: &str) -> Treatment {
             })
     };
     match ROWS.iter().find(|row| fits(row)).map(|row| row.treatment) {
-        Some(Refused(_)) if parse_boolean(value) == Some(false) => NotNeeded,
+        Some(Refused(_)) if parse_boolean(value) == Some(false) => NotNeeded("it is off"),
         Some(treatment) => treatment,
         None => Treatment::Unknown,
     }
 }
 
+/// The rows as a table in Markdown, for the documentation.
+#[must_use]
+pub fn table() -> String {
+    let mut table = String::from("| section | settings | what becomes of them |\n|---|---|---|\n");
+    for row in ROWS {
+        let becomes = match row.treatment {
+            Honoured => "honoured".to_owned(),
+            NotNeeded(reason) => format!("not needed: {reason}"),
+            Unsupported(reason) => format!("left out with a warning: {reason}"),
+            Refused(reason) => format!("**refused**: {reason}"),
+            Treatment::Unknown => "not known".to_owned(),
+        };
+        let keys: Vec<String> = row
+            .keys
+            .split_whitespace()
+            .map(|k| format!("`{k}`"))
+            .collect();
+        let sections: Vec<String> = row.sections.split(' ').map(|s| format!("[{s}]")).collect();
+        table.extend([
+            "| ",
+            &sections.join(" "),
+            " | ",
+            &keys.join(" "),
+            " | ",
+            &becomes,
+            " |\n",
+        ]);
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documentation_has_this_table() {
+        let text = include_str!("../../../../docs/units.md");
+        let table = table();
+        assert!(text.contains(&table), "docs/units.md should have:\n{table}");
+    }
+
+    /// What systemd 252 takes: all that is about rights is refused or honoured.
+    #[test]
+    fn every_setting_of_systemd_is_known() {
+        const SETTINGS: &[(&str, &str)] = &[
+            ("Service", SERVICE_AND_SOCKET),
+            ("Socket", SERVICE_AND_SOCKET),
+        ];
+        for (section, keys) in SETTINGS {
+            for key in keys.split_whitespace() {
+                let found = treatment(section, key, "x");
+                assert_ne!(found, Treatment::Unknown, "[{section}] {key}");
+            }
+        }
+    }
+
+    /// `systemd --dump-configuration-items`: what both kinds of unit have.
+    const SERVICE_AND_SOCKET: &str = include_str!("exec_settings.txt");
 
     #[test]
     fn settings() {
@@ -300,7 +370,10 @@ mod tests {
         ] {
             assert!(refused(section, key, value), "{key}");
         }
-        assert_eq!(treatment("Service", "PrivateTmp", "no"), NotNeeded);
+        assert!(matches!(
+            treatment("Service", "PrivateTmp", "no"),
+            NotNeeded(_)
+        ));
         assert_eq!(
             treatment("Service", "RestrictAddressFamilies", "AF_UNIX"),
             Honoured

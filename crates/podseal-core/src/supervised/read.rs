@@ -243,7 +243,7 @@ fn directive(setting: &MergedSetting, remarks: &mut Remarks) {
         origin,
     } = setting;
     match treatment(section, key, value) {
-        Treatment::Honoured | Treatment::NotNeeded => {}
+        Treatment::Honoured | Treatment::NotNeeded(_) => {}
         Treatment::Unsupported(reason) => {
             remarks.warning(Some(origin), format!("{key}= is left out: {reason}"));
         }

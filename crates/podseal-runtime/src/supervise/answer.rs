@@ -1,7 +1,7 @@
 //! What is asked of a running supervisor, and the answers.
 
 use podseal_core::jobs::{Event, JobKind};
-use podseal_core::policy::seal::Seal;
+use podseal_core::supervised::Kind;
 use podseal_core::unit::name::UnitName;
 
 use super::Supervisor;
@@ -75,6 +75,10 @@ impl Supervisor<'_, '_> {
         let service = self.services.get(name);
         let (active_state, sub_state) = unit.state();
         let main = service.and_then(|service| service.main.as_ref());
+        let would_be = || {
+            let unit = self.set.find(name).map(|(_, kind)| kind);
+            matches!(unit, Some(Kind::Service(unit)) if unit.not_sealed().is_none())
+        };
         let listen = self.sockets.get(name).into_iter().flatten();
         Some(UnitStatus {
             unit: name.to_string(),
@@ -83,7 +87,7 @@ impl Supervisor<'_, '_> {
             result: unit.result(),
             job: unit.job().map(|job| job.to_string()),
             main_pid: main.map(|main| main.pid.as_raw_nonzero().get()),
-            sealed: service.map(|service| service.execution.seal.as_ref().is_some_and(Seal::holds)),
+            sealed: service.map(|service| service.sealed.unwrap_or_else(would_be)),
             listen: listen.map(|socket| socket.listen.to_string()).collect(),
         })
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use podseal_core::lifecycle::{Exit, Outcome, Phase, socket};
+use podseal_core::supervised::Set;
 use rustix::process::Pid;
 
 use crate::command::CommandError;
@@ -75,7 +76,7 @@ pub enum Notice<'a> {
     /// Nothing listens any more.
     GivenUp(socket::Outcome),
     /// Unit files have changed and count from the next start on.
-    Reloaded,
+    Reloaded(&'a Set),
     /// Unit files have changed and cannot be used; what was read before counts.
     CannotReload(SetError),
     /// A signal asks to end.

@@ -27,6 +27,8 @@ pub(super) struct ServiceProcesses {
     pub(super) stderr: Output,
     pub(super) main: Option<Main>,
     pub(super) control: Option<Pid>,
+    /// Whether what runs was started sealed, whatever its unit says by now.
+    pub(super) sealed: Option<bool>,
     mark: u64,
 }
 
@@ -69,6 +71,7 @@ impl ServiceProcesses {
             stderr: Output::to(rustix::stdio::stderr()).map_err(set_up("standard error"))?,
             main: None,
             control: None,
+            sealed: None,
             mark,
         })
     }

@@ -6,7 +6,7 @@ use podseal_core::lifecycle::{self, socket};
 use podseal_core::listen::SocketOptions;
 use podseal_core::podman::{Pull, name_of};
 use podseal_core::rate_limit::Limit;
-use podseal_core::supervised::{Kind, ServiceUnit};
+use podseal_core::supervised::{Kind, Set};
 use podseal_core::unit::name::UnitName;
 use podseal_runtime::service::{self, Image, PrepareError, Prepared, Request, Workload};
 use podseal_runtime::supervise::{self, Finish, Notice, Observer};
@@ -112,6 +112,13 @@ fn observer<'a>(
                 output::error(&error, None);
             }
             Notice::CannotListen(error) => output::error(&error, error.hint().as_deref()),
+            Notice::Reloaded(set) => {
+                say(
+                    None,
+                    "unit files have changed, and count from now on".into(),
+                );
+                seals(set, say);
+            }
             Notice::CannotReload(error) => {
                 output::error(
                     &error,
@@ -133,7 +140,7 @@ fn observer<'a>(
     })
 }
 
-/// Says what is left out of units, and which services are not sealed.
+/// Says what is left out of units, and what is sealed.
 fn introduce(units: &UnitSet, say: &dyn Fn(Option<&UnitName>, String)) {
     for (unit, remark) in &units.warnings {
         match &remark.origin {
@@ -144,11 +151,16 @@ fn introduce(units: &UnitSet, say: &dyn Fn(Option<&UnitName>, String)) {
             None => output::warning(format_args!("{unit}: {}", remark.message)),
         }
     }
-    for (unit, kind) in units.set.units() {
+    seals(&units.set, say);
+}
+
+/// Says which services are sealed, and loudly which are not.
+fn seals(set: &Set, say: &dyn Fn(Option<&UnitName>, String)) {
+    for (unit, kind) in set.units() {
         let Kind::Service(service) = kind else {
             continue;
         };
-        if let Some(why) = not_sealed(service) {
+        if let Some(why) = service.not_sealed() {
             output::warning(format_args!("{unit} is NOT SEALED: {why}"));
         } else {
             let seal = service.execution.seal.iter();
@@ -172,18 +184,6 @@ fn introduce(units: &UnitSet, say: &dyn Fn(Option<&UnitName>, String)) {
                 command.program
             ));
         }
-    }
-}
-
-/// Why a service is not sealed, if it is not.
-fn not_sealed(service: &ServiceUnit) -> Option<String> {
-    match &service.execution.seal {
-        Some(seal) if seal.holds() => None,
-        Some(seal) if !seal.without.families => Some(format!(
-            "RestrictAddressFamilies= leaves it {}",
-            seal.families
-        )),
-        _ => Some("without RestrictAddressFamilies= it may use every socket family".into()),
     }
 }
 
@@ -223,7 +223,6 @@ fn words(notice: &Notice<'_>) -> String {
         Notice::RestartIn(delay) => format!("starting again in {} ms", delay.as_millis()),
         Notice::Busy => "not opened: its service runs without it; stop that first".into(),
         Notice::Dependency => "not started: a unit that it needs did not start".into(),
-        Notice::Reloaded => "unit files have changed, and count from now on".into(),
         Notice::Signal { number, again } => format!(
             "signal {number}, {}",
             if *again { "killing" } else { "stopping" }
