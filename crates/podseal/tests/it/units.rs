@@ -259,6 +259,7 @@ ExecStopPost=sh -c 'echo "$$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS" >> PLACE/l
     let run = units.run(&["b.socket", "c.socket"]);
     run.wait_for_times("listening on ", 2);
     units.ask(&["start", "a.service"]).expect(0, &[]);
+    run.wait_for("a.service: down (success)");
     let log = fs::read_to_string(place.path("log")).unwrap();
     let expected = "told: /tmp 1|two words|from file|two words|two|words 3 web:web:c.socket\n\
                     1from file\nother\nsuccess exited 0\n";
