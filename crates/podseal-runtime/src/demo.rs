@@ -22,10 +22,10 @@ use crate::engine::{Engine, EngineError};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::Choice;
+use crate::proof::ProofError;
 
 mod probing;
 mod running;
-mod victims;
 
 pub use probing::{Finding, Row};
 pub use running::{Answer, Running};
@@ -67,12 +67,9 @@ pub enum DemoError {
         /// What it should have done.
         what: &'static str,
     },
-    /// A probe printed something else than its report.
-    #[error("a probe did not print its report")]
-    Report {
-        /// Why.
-        source: serde_json::Error,
-    },
+    /// A probe says nothing.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// A signal asked to end.
     #[error("interrupted")]
     Interrupted,

@@ -14,7 +14,7 @@ use podseal_core::family::Family;
 use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
 use podseal_core::policy::filter;
 use podseal_core::policy::inherited::{self, SocketIdentity, Unsealable};
-use podseal_core::policy::mechanism::Mechanism;
+use podseal_core::policy::mechanism::{self, Mechanism};
 use podseal_core::policy::seal::Seal;
 use rustix::thread::ThreadNameSpaceType;
 
@@ -187,8 +187,6 @@ pub fn enter(
     launch: &Launch,
     warn: &mut dyn FnMut(&'static Mechanism),
 ) -> Result<Infallible, LaunchError> {
-    let architecture =
-        Architecture::native().map_err(|source| LaunchError::Architecture { source })?;
     let Some((program, arguments)) = launch.command.split_first() else {
         return Err(LaunchError::Execute {
             program: PathBuf::new(),
@@ -212,21 +210,38 @@ pub fn enter(
             .env("_CONTAINERS_ROOTLESS_GID", user.gid.as_raw().to_string());
     }
     check_sockets(&launch.seal)?;
-    rustix::thread::set_no_new_privs(true).map_err(|errno| LaunchError::NoNewPrivileges {
-        source: errno.into(),
-    })?;
-    landlock::restrict(&launch.seal, warn)?;
-    let filter: Vec<_> = filter::compile(architecture, &launch.seal)
-        .instructions()
-        .iter()
-        .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))
-        .collect();
-    podseal_sys::seccomp::install(&filter).map_err(|source| LaunchError::Filter { source })?;
+    let mechanisms: Vec<_> = mechanism::of(launch.seal.level).collect();
+    restrict(&launch.seal, &mechanisms, warn)?;
 
     Err(LaunchError::Execute {
         program: program.into(),
         source: command.exec(),
     })
+}
+
+/// Puts the calling thread, and all that it starts, under `mechanisms` of
+/// `seal`. [`enter`] takes all that the level has; tests leave some out, to see
+/// what each is for.
+///
+/// # Errors
+/// See [`LaunchError`]; some of it may be in force already.
+pub fn restrict(
+    seal: &Seal,
+    mechanisms: &[&'static Mechanism],
+    warn: &mut dyn FnMut(&'static Mechanism),
+) -> Result<(), LaunchError> {
+    let architecture =
+        Architecture::native().map_err(|source| LaunchError::Architecture { source })?;
+    rustix::thread::set_no_new_privs(true).map_err(|errno| LaunchError::NoNewPrivileges {
+        source: errno.into(),
+    })?;
+    landlock::restrict(seal, mechanisms, warn)?;
+    let filter: Vec<_> = filter::compile_of(architecture, seal, mechanisms)
+        .instructions()
+        .iter()
+        .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))
+        .collect();
+    podseal_sys::seccomp::install(&filter).map_err(|source| LaunchError::Filter { source })
 }
 
 /// Looks at every socket that the command will get, not only at those that

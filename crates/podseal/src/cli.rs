@@ -324,6 +324,11 @@ pub(crate) enum StatusFormat {
 /// not be there. Every value comes with the file and line it stands on, and
 /// what systemd would ignore or refuse is listed.
 ///
+/// A .container file is shown as the service that Quadlet makes of it: by
+/// Podman's generator where that is installed, else by podseal's own
+/// translation. Where the two differ, it says so. PODSEAL_QUADLET names another
+/// generator to ask, or none where it is empty.
+///
 /// Ends with status 1 when a unit could not be read; the others are shown.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
@@ -341,7 +346,8 @@ pub(crate) struct Show {
 
     /// A unit, found where systemd finds it (.service is added where the type
     /// is missing), or with a slash in it the path of a unit file, read with
-    /// the drop-ins beside it.
+    /// the drop-ins beside it. A .container file is shown as the service that
+    /// Quadlet makes of it.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub(crate) units: Vec<String>,
 }

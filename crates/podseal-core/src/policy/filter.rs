@@ -7,7 +7,7 @@
 
 use super::architecture::{Architecture, Call};
 use super::inherited::{DATAGRAM, STREAM, TCP, UDP};
-use super::level::Level;
+use super::mechanism::{self, Mechanism};
 use super::seal::Seal;
 use crate::bpf::{
     Action, Instruction, Program, and, answer, jump_any_bit, jump_equal, jump_greater_equal, load,
@@ -18,8 +18,8 @@ use crate::family::Family;
 /// One rule: when `call` is made and `condition` holds, it is refused with
 /// `errno`.
 struct Rule {
-    /// The first level that has it.
-    level: Level,
+    /// The mechanism that it is a part of.
+    mechanism: &'static Mechanism,
     call: Call,
     condition: Condition,
     errno: u16,
@@ -27,10 +27,6 @@ struct Rule {
 
 enum Condition {
     Always,
-    /// The first argument is a family that the seal does not name. From level
-    /// `standard` on, a family that it does name may still be refused some
-    /// protocols.
-    FamilyNotAllowed,
     /// Argument `argument` has any of `bits`.
     AnyBit {
         argument: u8,
@@ -59,31 +55,23 @@ const SOCK_TYPE_MASK: u32 = 0xf;
 const NETLINK_ROUTE: u32 = 0;
 
 const RULES: &[Rule] = &[
-    // The point of the seal. socketpair(2) stays: it makes connected pairs
-    // only, and none of an internet family.
-    Rule {
-        level: Level::Families,
-        call: Call::Socket,
-        condition: Condition::FamilyNotAllowed,
-        errno: EAFNOSUPPORT,
-    },
     // IORING_OP_SOCKET makes sockets that no filter sees. ENOSYS, because
     // programs that probe for io_uring (libuv) then do without it.
     Rule {
-        level: Level::Families,
+        mechanism: &mechanism::NO_IO_URING,
         call: Call::IoUringSetup,
         condition: Condition::Always,
         errno: ENOSYS,
     },
     // A ring could be inherited or received over a UNIX socket.
     Rule {
-        level: Level::Families,
+        mechanism: &mechanism::NO_IO_URING,
         call: Call::IoUringEnter,
         condition: Condition::Always,
         errno: ENOSYS,
     },
     Rule {
-        level: Level::Families,
+        mechanism: &mechanism::NO_IO_URING,
         call: Call::IoUringRegister,
         condition: Condition::Always,
         errno: ENOSYS,
@@ -92,7 +80,7 @@ const RULES: &[Rule] = &[
     // The errno is that of a host with client support for it switched off
     // (net.ipv4.tcp_fastopen), so programs have a way to go on.
     Rule {
-        level: Level::Standard,
+        mechanism: &mechanism::NO_FAST_OPEN,
         call: Call::SendTo,
         condition: Condition::AnyBit {
             argument: 3,
@@ -101,7 +89,7 @@ const RULES: &[Rule] = &[
         errno: EOPNOTSUPP,
     },
     Rule {
-        level: Level::Standard,
+        mechanism: &mechanism::NO_FAST_OPEN,
         call: Call::SendMessage,
         condition: Condition::AnyBit {
             argument: 2,
@@ -110,7 +98,7 @@ const RULES: &[Rule] = &[
         errno: EOPNOTSUPP,
     },
     Rule {
-        level: Level::Standard,
+        mechanism: &mechanism::NO_FAST_OPEN,
         call: Call::SendMessages,
         condition: Condition::AnyBit {
             argument: 3,
@@ -121,7 +109,7 @@ const RULES: &[Rule] = &[
     // What is on top of a TCP socket then takes its calls over. The errno is
     // that of a kernel without the module, so TLS libraries do it themselves.
     Rule {
-        level: Level::Standard,
+        mechanism: &mechanism::NO_UPPER_LAYER,
         call: Call::SetSocketOption,
         condition: Condition::Equal(&[(1, SOL_TCP), (2, TCP_ULP)]),
         errno: ENOENT,
@@ -135,16 +123,36 @@ const X32_BIT: u32 = 0x4000_0000;
 const NO_CALL: u32 = u32::MAX;
 
 /// Compiles the filter of `seal` for `architecture`.
-///
-/// A foreign ABI (i386 or x32 on x86-64, 32-bit ARM on aarch64) kills the
-/// process with SIGSYS, as systemd's `SystemCallArchitectures=native` does,
-/// or passes where the seal is to be without that.
 #[must_use]
 pub fn compile(architecture: Architecture, seal: &Seal) -> Program {
-    let foreign = answer(if seal.without.abi {
-        Action::Allow
-    } else {
+    let without = &seal.without;
+    let left_out = [
+        (&mechanism::FAMILIES, without.families),
+        (&mechanism::NATIVE_ABI, without.abi),
+        (&mechanism::NO_IO_URING, without.io_uring),
+    ];
+    let mechanisms: Vec<_> = mechanism::of(seal.level)
+        .filter(|mechanism| !left_out.contains(&(*mechanism, true)))
+        .collect();
+    compile_of(architecture, seal, &mechanisms)
+}
+
+/// The same with no more than what `mechanisms` need: for tests that show what
+/// each of them is for.
+///
+/// With [`mechanism::NATIVE_ABI`] a foreign ABI (i386 or x32 on x86-64, 32-bit
+/// ARM on aarch64) kills the process with SIGSYS, as systemd's
+/// `SystemCallArchitectures=native` does.
+#[must_use]
+pub fn compile_of(
+    architecture: Architecture,
+    seal: &Seal,
+    mechanisms: &[&'static Mechanism],
+) -> Program {
+    let foreign = answer(if mechanisms.contains(&&mechanism::NATIVE_ABI) {
         Action::KillProcess
+    } else {
+        Action::Allow
     });
     let mut program = vec![
         load(offset::ARCHITECTURE),
@@ -159,17 +167,15 @@ pub fn compile(architecture: Architecture, seal: &Seal) -> Program {
             foreign,
         ]);
     }
-    let is_left_out = |rule: &Rule| match rule.call {
-        Call::Socket => seal.without.families,
-        Call::IoUringSetup | Call::IoUringEnter | Call::IoUringRegister => seal.without.io_uring,
-        _ => false,
-    };
-    let rules = RULES.iter().filter(|rule| rule.level <= seal.level);
-    for rule in rules.filter(|rule| !is_left_out(rule)) {
-        program.extend(when(
-            architecture.number(rule.call),
-            compile_rule(rule, seal),
-        ));
+    program.extend(when(
+        architecture.number(Call::Socket),
+        allowed_families(seal, mechanisms),
+    ));
+    let rules = RULES
+        .iter()
+        .filter(|rule| mechanisms.contains(&rule.mechanism));
+    for rule in rules {
+        program.extend(when(architecture.number(rule.call), compile_rule(rule)));
     }
     program.push(answer(Action::Allow));
     Program::new(program)
@@ -189,19 +195,11 @@ fn when(value: u32, block: Vec<Instruction>) -> Vec<Instruction> {
 }
 
 /// What follows once the call is the rule's: it ends the program on every path.
-fn compile_rule(rule: &Rule, seal: &Seal) -> Vec<Instruction> {
+fn compile_rule(rule: &Rule) -> Vec<Instruction> {
     let refuse = answer(Action::Errno(rule.errno));
     let allow = answer(Action::Allow);
     match rule.condition {
         Condition::Always => vec![refuse],
-        Condition::FamilyNotAllowed => {
-            let mut block = vec![load(offset::argument_low(0))];
-            for family in seal.families.iter() {
-                block.extend(when(u32::from(family.0), allowed_sockets(family, seal)));
-            }
-            block.push(refuse);
-            block
-        }
         Condition::AnyBit { argument, bits } => vec![
             load(offset::argument_low(argument)),
             jump_any_bit(bits, 0, 1),
@@ -218,9 +216,37 @@ fn compile_rule(rule: &Rule, seal: &Seal) -> Vec<Instruction> {
     }
 }
 
+/// What follows once the call is socket(2), the point of the seal: a family
+/// that is not named is refused. socketpair(2) stays: it makes connected pairs
+/// only, and none of an internet family.
+fn allowed_families(seal: &Seal, mechanisms: &[&'static Mechanism]) -> Vec<Instruction> {
+    let protocols = mechanisms.contains(&&mechanism::PROTOCOLS);
+    let families = mechanisms.contains(&&mechanism::FAMILIES);
+    let named: Vec<Family> = if families {
+        seal.families.iter().collect()
+    } else {
+        vec![Family::INET, Family::INET6, Family::NETLINK]
+    };
+    let mut block = vec![load(offset::argument_low(0))];
+    for family in named {
+        let then = if protocols {
+            allowed_protocols(family, seal)
+        } else {
+            vec![answer(Action::Allow)]
+        };
+        block.extend(when(u32::from(family.0), then));
+    }
+    block.push(answer(if families {
+        Action::Errno(EAFNOSUPPORT)
+    } else {
+        Action::Allow
+    }));
+    block
+}
+
 /// Which sockets of an allowed family may be made. Landlock governs TCP only,
 /// so a level that closes connections must not let other protocols be.
-fn allowed_sockets(family: Family, seal: &Seal) -> Vec<Instruction> {
+fn allowed_protocols(family: Family, seal: &Seal) -> Vec<Instruction> {
     let allow = answer(Action::Allow);
     let refuse = answer(Action::Errno(EPROTONOSUPPORT));
     let protocol_of = |allowed: &[u32]| {
@@ -231,9 +257,9 @@ fn allowed_sockets(family: Family, seal: &Seal) -> Vec<Instruction> {
         block.push(refuse);
         block
     };
-    match (seal.level, family) {
-        (Level::Standard, Family::NETLINK) => protocol_of(&[NETLINK_ROUTE]),
-        (Level::Standard, Family::INET | Family::INET6) => {
+    match family {
+        Family::NETLINK => protocol_of(&[NETLINK_ROUTE]),
+        Family::INET | Family::INET6 => {
             // Protocol 0 is the one that a type has by itself.
             let mut block = vec![load(offset::argument_low(1)), and(SOCK_TYPE_MASK)];
             block.extend(when(STREAM, protocol_of(&[0, TCP])));

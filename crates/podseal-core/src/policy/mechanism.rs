@@ -56,109 +56,150 @@ impl Landlock {
     }
 }
 
+/// No new privileges.
+pub static NO_NEW_PRIVILEGES: Mechanism = Mechanism {
+    id: "no-new-privileges",
+    title: "no new privileges",
+    level: Level::Families,
+    need: Need::NoNewPrivileges,
+    is_required: true,
+};
+
+/// Socket families.
+pub static FAMILIES: Mechanism = Mechanism {
+    id: "families",
+    title: "socket families",
+    level: Level::Families,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// Native system calls only.
+pub static NATIVE_ABI: Mechanism = Mechanism {
+    id: "native-abi",
+    title: "native system calls only",
+    level: Level::Families,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No io_uring.
+pub static NO_IO_URING: Mechanism = Mechanism {
+    id: "no-io-uring",
+    title: "no io_uring",
+    level: Level::Families,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No TCP connections out.
+pub static NO_TCP_CONNECT: Mechanism = Mechanism {
+    id: "no-tcp-connect",
+    title: "no TCP connections out",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::ConnectTcp),
+    is_required: true,
+};
+
+/// No TCP ports of its own.
+pub static NO_TCP_BIND: Mechanism = Mechanism {
+    id: "no-tcp-bind",
+    title: "no TCP ports of its own",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::BindTcp),
+    is_required: true,
+};
+
+/// No TCP connections by sending (MSG_FASTOPEN).
+///
+/// Landlock does not look at it (Linux 6.18).
+pub static NO_FAST_OPEN: Mechanism = Mechanism {
+    id: "no-fast-open",
+    title: "no TCP connections by sending (MSG_FASTOPEN)",
+    level: Level::Standard,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No other protocol on a TCP socket (TCP_ULP).
+///
+/// Another protocol on top takes a socket out of Landlock's sight.
+pub static NO_UPPER_LAYER: Mechanism = Mechanism {
+    id: "no-upper-layer",
+    title: "no other protocol on a TCP socket (TCP_ULP)",
+    level: Level::Standard,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No protocols but TCP, and of netlink but NETLINK_ROUTE.
+///
+/// Landlock governs TCP alone; netlink has more than 20 protocols, each a
+/// piece of the kernel, and containers need one.
+pub static PROTOCOLS: Mechanism = Mechanism {
+    id: "protocols",
+    title: "no protocols but TCP, and of netlink but NETLINK_ROUTE",
+    level: Level::Standard,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No signals to processes outside.
+pub static NO_SIGNALS_OUT: Mechanism = Mechanism {
+    id: "no-signals-out",
+    title: "no signals to processes outside",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::Signal),
+    is_required: true,
+};
+
+/// No abstract UNIX sockets of processes outside.
+pub static NO_ABSTRACT_SOCKETS: Mechanism = Mechanism {
+    id: "no-abstract-sockets-outside",
+    title: "no abstract UNIX sockets of processes outside",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::AbstractUnixSocket),
+    is_required: true,
+};
+
+/// No UDP, unless it is accepted.
+///
+/// For UDP sockets that come in later, over a UNIX socket: those handed over
+/// are refused in any case. Landlock lets a port through or not, and a UDP
+/// server sends to whatever port its client has, so with it a server is
+/// either silent or not sealed.
+pub static NO_UDP: Mechanism = Mechanism {
+    id: "no-udp",
+    title: "no UDP, unless it is accepted",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::Udp),
+    is_required: false,
+};
+
 /// All parts of all levels.
 ///
 /// Landlock's rights over files are not among them: with any of them a process
 /// cannot mount, which Podman and the OCI runtimes have to.
-pub const MECHANISMS: &[Mechanism] = &[
-    Mechanism {
-        id: "no-new-privileges",
-        title: "no new privileges",
-        level: Level::Families,
-        need: Need::NoNewPrivileges,
-        is_required: true,
-    },
-    Mechanism {
-        id: "families",
-        title: "socket families",
-        level: Level::Families,
-        need: Need::Seccomp,
-        is_required: true,
-    },
-    Mechanism {
-        id: "native-abi",
-        title: "native system calls only",
-        level: Level::Families,
-        need: Need::Seccomp,
-        is_required: true,
-    },
-    Mechanism {
-        id: "no-io-uring",
-        title: "no io_uring",
-        level: Level::Families,
-        need: Need::Seccomp,
-        is_required: true,
-    },
-    Mechanism {
-        id: "no-tcp-connect",
-        title: "no TCP connections out",
-        level: Level::Standard,
-        need: Need::Landlock(Landlock::ConnectTcp),
-        is_required: true,
-    },
-    Mechanism {
-        id: "no-tcp-bind",
-        title: "no TCP ports of its own",
-        level: Level::Standard,
-        need: Need::Landlock(Landlock::BindTcp),
-        is_required: true,
-    },
-    // Landlock does not look at it (Linux 6.18).
-    Mechanism {
-        id: "no-fast-open",
-        title: "no TCP connections by sending (MSG_FASTOPEN)",
-        level: Level::Standard,
-        need: Need::Seccomp,
-        is_required: true,
-    },
-    // Another protocol on top takes a socket out of Landlock's sight.
-    Mechanism {
-        id: "no-upper-layer",
-        title: "no other protocol on a TCP socket (TCP_ULP)",
-        level: Level::Standard,
-        need: Need::Seccomp,
-        is_required: true,
-    },
-    // Landlock governs TCP alone; netlink has more than 20 protocols, each a
-    // piece of the kernel, and containers need one.
-    Mechanism {
-        id: "protocols",
-        title: "no protocols but TCP, and of netlink but NETLINK_ROUTE",
-        level: Level::Standard,
-        need: Need::Seccomp,
-        is_required: true,
-    },
-    Mechanism {
-        id: "no-signals-out",
-        title: "no signals to processes outside",
-        level: Level::Standard,
-        need: Need::Landlock(Landlock::Signal),
-        is_required: true,
-    },
-    Mechanism {
-        id: "no-abstract-sockets-outside",
-        title: "no abstract UNIX sockets of processes outside",
-        level: Level::Standard,
-        need: Need::Landlock(Landlock::AbstractUnixSocket),
-        is_required: true,
-    },
-    // For UDP sockets that come in later, over a UNIX socket: those handed over
-    // are refused in any case. Landlock lets a port through or not, and a UDP
-    // server sends to whatever port its client has, so with it a server is
-    // either silent or not sealed.
-    Mechanism {
-        id: "no-udp",
-        title: "no UDP, unless it is accepted",
-        level: Level::Standard,
-        need: Need::Landlock(Landlock::Udp),
-        is_required: false,
-    },
+pub static MECHANISMS: &[&Mechanism] = &[
+    &NO_NEW_PRIVILEGES,
+    &FAMILIES,
+    &NATIVE_ABI,
+    &NO_IO_URING,
+    &NO_TCP_CONNECT,
+    &NO_TCP_BIND,
+    &NO_FAST_OPEN,
+    &NO_UPPER_LAYER,
+    &PROTOCOLS,
+    &NO_SIGNALS_OUT,
+    &NO_ABSTRACT_SOCKETS,
+    &NO_UDP,
 ];
 
 /// The parts that a level has.
 pub fn of(level: Level) -> impl Iterator<Item = &'static Mechanism> {
     MECHANISMS
         .iter()
+        .copied()
         .filter(move |mechanism| mechanism.level <= level)
 }
 

@@ -143,8 +143,8 @@ pub fn read(view: &View, settings: &[MergedSetting], context: &Context) -> Read 
             Kind::Socket(Box::new(socket_unit::read(view, &mut remarks))),
             &view.dependencies,
         ),
-        View::Masked(_) => {
-            remarks.error(None, "the unit is masked");
+        View::Masked(_) | View::NotGenerated(_) => {
+            remarks.error(None, "the unit is masked, or none is generated");
             return Read {
                 kind: None,
                 dependencies: Vec::new(),
@@ -193,7 +193,7 @@ pub fn read(view: &View, settings: &[MergedSetting], context: &Context) -> Read 
                 dependencies.push(added(Relation::After, socket));
             }
         }
-        View::Masked(_) => {}
+        View::Masked(_) | View::NotGenerated(_) => {}
     }
     needs.extend(dependencies.iter().filter_map(|dependency| {
         let need = match dependency.relation {

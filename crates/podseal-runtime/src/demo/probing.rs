@@ -1,17 +1,13 @@
 //! Probes without the seal and under each level, on the host and in the
 //! container.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
-
 use podseal_core::podman::HardLimits;
 use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
-use podseal_core::probe::{Handed, Network, Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
+use podseal_core::probe::{Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
 
-use super::victims::Victims;
-use super::{Demo, DemoError, IMAGE, failed};
-use crate::command::{self, LIMIT};
+use super::{Demo, DemoError, IMAGE};
+use crate::proof::Trial;
 
 /// The name of the containers in which it probes.
 pub(super) const CONTAINER: &str = "podseal-demo-probe";
@@ -94,24 +90,8 @@ impl Demo {
         Ok(rows.collect())
     }
 
-    /// One run of the probe program. It is handed sockets to sacrifice, and
-    /// victims of its own say who was reached.
     fn probe_once(&self, level: Option<Level>, place: Place) -> Result<ProbeReport, DemoError> {
         self.check_interrupted()?;
-        let mut sockets = Vec::new();
-        for probe in PROBES {
-            if let Some(handed) = probe.attempt.handed()
-                && let Some(sacrifice) = Sacrifice::make(handed)?
-            {
-                sockets.push((probe.id, sacrifice));
-            }
-        }
-        let sockets: Vec<_> = sockets
-            .iter()
-            .map(|(id, sacrifice)| (*id, sacrifice.listener.as_fd()))
-            .collect();
-        let victims = Victims::new().map_err(failed("make victims"))?;
-
         let mut command = Vec::new();
         if let Some(level) = level {
             let seal = Seal {
@@ -126,19 +106,7 @@ impl Demo {
             Place::Host => vec![self.own.clone()],
             Place::Container => self.container(),
         });
-        command.push("probe".into());
-        command.extend(victims.options());
-        let output = command::run_with_sockets(&command, &sockets, LIMIT)?.success()?;
-        let mut report: ProbeReport =
-            serde_json::from_str(&output).map_err(|source| DemoError::Report { source })?;
-        let reached = victims.reached().map_err(failed("ask the victims"))?;
-        for result in &mut report.results {
-            let probe = PROBES.iter().find(|probe| probe.id == result.id);
-            if probe.is_some_and(|probe| probe.attempt.has_victim()) {
-                result.outcome.believe_victim(reached.contains(&result.id));
-            }
-        }
-        Ok(report)
+        Ok(Trial::new()?.run(command)?)
     }
 
     fn container(&self) -> Vec<String> {
@@ -155,36 +123,6 @@ impl Demo {
         .chain(self.engine.limits.iter().flat_map(HardLimits::options))
         .chain([IMAGE.to_owned()])
         .collect()
-    }
-}
-
-/// A listener to hand over, and the client of it whose connection is accepted.
-struct Sacrifice {
-    listener: TcpListener,
-    _client: Option<TcpStream>,
-}
-
-impl Sacrifice {
-    /// None on a host without IPv6, where that is what is wanted.
-    fn make(handed: Handed) -> Result<Option<Self>, DemoError> {
-        let address: SocketAddr = match handed {
-            Handed::Listener(Network::Ipv4) | Handed::Accepted => (Ipv4Addr::LOCALHOST, 0).into(),
-            Handed::Listener(Network::Ipv6) => (Ipv6Addr::LOCALHOST, 0).into(),
-            Handed::Listener(Network::Mapped) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let listener = match TcpListener::bind(address) {
-            Ok(listener) => listener,
-            Err(_) if address.is_ipv6() => return Ok(None),
-            Err(error) => return Err(failed("open a socket to probe")(error)),
-        };
-        let client = (handed == Handed::Accepted)
-            .then(|| TcpStream::connect(listener.local_addr()?))
-            .transpose()
-            .map_err(failed("connect to a socket to probe"))?;
-        Ok(Some(Self {
-            listener,
-            _client: client,
-        }))
     }
 }
 

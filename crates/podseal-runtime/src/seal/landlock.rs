@@ -4,7 +4,7 @@ use landlock::{
     ABI, Access as _, AccessNet, BitFlags, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
-use podseal_core::policy::mechanism::{self, Landlock, Mechanism, Need};
+use podseal_core::policy::mechanism::{Landlock, Mechanism, Need};
 use podseal_core::policy::seal::Seal;
 
 /// Landlock is not there or lacks something.
@@ -64,14 +64,15 @@ fn ruleset((network, scopes): Denied) -> Result<Ruleset, RulesetError> {
     Ok(ruleset)
 }
 
-/// Takes away what the level of `seal` says, all of it or, with
-/// [`Seal::best_effort`], what this kernel knows, telling `warn` of the rest.
+/// Takes away what `mechanisms` say, all of it or, with [`Seal::best_effort`],
+/// what this kernel knows, telling `warn` of the rest.
 pub(super) fn restrict(
     seal: &Seal,
+    mechanisms: &[&'static Mechanism],
     warn: &mut dyn FnMut(&'static Mechanism),
 ) -> Result<(), LandlockError> {
     let mut all: Denied = (BitFlags::EMPTY, BitFlags::EMPTY);
-    for mechanism in mechanism::of(seal.level) {
+    for mechanism in mechanisms {
         let Need::Landlock(landlock) = mechanism.need else {
             continue;
         };

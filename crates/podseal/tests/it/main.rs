@@ -16,3 +16,4 @@ mod show;
 mod supervisor;
 mod talk;
 mod units;
+mod weakened;

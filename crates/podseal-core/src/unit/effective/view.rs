@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::merge::{Merged, Source};
+use super::quadlet::NotGenerated;
 use super::service::Service;
 use super::socket::Socket;
 use super::{Diagnostic, Scope, VERSION};
@@ -21,6 +22,8 @@ pub enum View {
     Socket(Box<Socket>),
     /// A unit of either kind that cannot be started, whatever its files say.
     Masked(Masked),
+    /// A service that Podman's generator does not make.
+    NotGenerated(Box<NotGenerated>),
 }
 
 /// A unit that is masked: its file is empty, or a link to `/dev/null`.
@@ -91,6 +94,7 @@ impl View {
             Self::Service(service) => &service.unit,
             Self::Socket(socket) => &socket.unit,
             Self::Masked(masked) => &masked.unit,
+            Self::NotGenerated(service) => &service.unit,
         }
     }
 
@@ -101,6 +105,7 @@ impl View {
             Self::Service(service) => &service.diagnostics,
             Self::Socket(socket) => &socket.diagnostics,
             Self::Masked(_) => &[],
+            Self::NotGenerated(service) => &service.diagnostics,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::command::{self, Start};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The victims of one run of the probe program.
+#[derive(Debug)]
 pub(super) struct Victims {
     ipv4: TcpListener,
     ipv6: Option<TcpListener>,
@@ -103,6 +104,7 @@ fn line(connection: impl Read) -> String {
 }
 
 /// A process of this user that does nothing.
+#[derive(Debug)]
 struct Bystander {
     pid: Pid,
     /// It waits for the end of this.
