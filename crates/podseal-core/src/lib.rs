@@ -4,6 +4,7 @@
 pub mod bpf;
 pub mod diagnose;
 pub mod family;
+pub mod jobs;
 pub mod lifecycle;
 pub mod listen;
 pub mod notify;
@@ -15,4 +16,5 @@ pub mod rate_limit;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod socket_address;
+pub mod supervised;
 pub mod unit;

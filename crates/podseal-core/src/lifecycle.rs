@@ -8,156 +8,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::rate_limit::{Limit, RateLimit};
+use crate::rate_limit::RateLimit;
 
 mod exit;
+mod settings;
+pub mod socket;
 
 pub use exit::Exit;
-
-/// `Type=` of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Up as soon as the main process runs. The supervisor always waits for
-    /// execve(2), so `Type=simple` and `Type=exec` are the same here.
-    Exec,
-    /// Up when it says `READY=1`.
-    Notify,
-    /// Up when the command has ended well.
-    Oneshot,
-}
-
-/// `Restart=` of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restart {
-    /// Never.
-    No,
-    /// After a clean end.
-    OnSuccess,
-    /// After anything but a clean end.
-    OnFailure,
-    /// After a signal or a timeout, not after an exit status.
-    OnAbnormal,
-    /// After a signal.
-    OnAbort,
-    /// After any end.
-    Always,
-}
-
-impl Restart {
-    fn applies(self, outcome: Outcome) -> bool {
-        match self {
-            Self::No => false,
-            Self::OnSuccess => outcome == Outcome::Success,
-            Self::OnFailure => outcome != Outcome::Success,
-            Self::OnAbnormal => !matches!(outcome, Outcome::Success | Outcome::ExitCode),
-            Self::OnAbort => outcome == Outcome::Signal,
-            Self::Always => true,
-        }
-    }
-}
-
-/// When a command runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// `ExecStartPre=`
-    StartPre,
-    /// `ExecStart=`, the main process.
-    Start,
-    /// `ExecStartPost=`
-    StartPost,
-    /// `ExecStop=`
-    Stop,
-    /// `ExecStopPost=`
-    StopPost,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::StartPre => "ExecStartPre",
-            Self::Start => "ExecStart",
-            Self::StartPost => "ExecStartPost",
-            Self::Stop => "ExecStop",
-            Self::StopPost => "ExecStopPost",
-        })
-    }
-}
-
-/// A command of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    /// Program and arguments.
-    pub arguments: Vec<String>,
-    /// Whether a failure counts (`-` before the command in a unit).
-    pub ignore_failure: bool,
-}
-
-impl Command {
-    /// A command whose failure counts.
-    pub fn new<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            arguments: arguments.into_iter().map(Into::into).collect(),
-            ignore_failure: false,
-        }
-    }
-
-    /// The same command, with failures passed over.
-    #[must_use]
-    pub fn ignoring_failure(self) -> Self {
-        Self {
-            ignore_failure: true,
-            ..self
-        }
-    }
-}
-
-/// What a service is made of.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// `Type=`
-    pub kind: Kind,
-    /// `ExecStartPre=`
-    pub start_pre: Vec<Command>,
-    /// `ExecStart=`: one, or any number for a oneshot.
-    pub start: Vec<Command>,
-    /// `ExecStartPost=`
-    pub start_post: Vec<Command>,
-    /// `ExecStop=`
-    pub stop: Vec<Command>,
-    /// `ExecStopPost=`
-    pub stop_post: Vec<Command>,
-    /// `RemainAfterExit=`
-    pub remain_after_exit: bool,
-    /// `Restart=`
-    pub restart: Restart,
-    /// `RestartSec=`
-    pub restart_delay: Duration,
-    /// `StartLimitIntervalSec=` and `StartLimitBurst=`
-    pub start_limit: Limit,
-    /// `TimeoutStartSec=`; none waits forever.
-    pub timeout_start: Option<Duration>,
-    /// `TimeoutStopSec=`; none waits forever.
-    pub timeout_stop: Option<Duration>,
-}
-
-impl Settings {
-    /// systemd's `DefaultRestartSec=`.
-    pub const RESTART_DELAY: Duration = Duration::from_millis(100);
-    /// systemd's `DefaultTimeoutStartSec=` and `DefaultTimeoutStopSec=`.
-    pub const TIMEOUT: Duration = Duration::from_secs(90);
-
-    /// The commands of `phase` in order.
-    #[must_use]
-    pub fn commands(&self, phase: Phase) -> &[Command] {
-        match phase {
-            Phase::StartPre => &self.start_pre,
-            Phase::Start => &self.start,
-            Phase::StartPost => &self.start_post,
-            Phase::Stop => &self.stop,
-            Phase::StopPost => &self.stop_post,
-        }
-    }
-}
+pub use settings::{Command, Kind, Phase, Restart, Settings};
 
 /// How a service ended (`Result=` in `systemctl show`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +72,41 @@ pub enum State {
     AutoRestart,
 }
 
+impl State {
+    /// systemd's words for it: the state of any unit, and that of a service.
+    #[must_use]
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Inactive => ("inactive", "dead"),
+            Self::Failed => ("failed", "failed"),
+            Self::Running(Phase::StartPre, _) => ("activating", "start-pre"),
+            Self::Running(Phase::Start, _) => ("activating", "start"),
+            Self::Running(Phase::StartPost, _) => ("activating", "start-post"),
+            Self::Active => ("active", "running"),
+            Self::Exited => ("active", "exited"),
+            Self::Running(Phase::Stop, _) => ("deactivating", "stop"),
+            Self::Running(Phase::StopPost, _) => ("deactivating", "stop-post"),
+            Self::Terminating {
+                last: false,
+                killed: false,
+            } => ("deactivating", "stop-sigterm"),
+            Self::Terminating {
+                last: false,
+                killed: true,
+            } => ("deactivating", "stop-sigkill"),
+            Self::Terminating {
+                last: true,
+                killed: false,
+            } => ("deactivating", "final-sigterm"),
+            Self::Terminating {
+                last: true,
+                killed: true,
+            } => ("deactivating", "final-sigkill"),
+            Self::AutoRestart => ("activating", "auto-restart"),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -256,6 +149,9 @@ pub enum Action {
     Down(Outcome),
     /// It will be started again after this time.
     RestartIn(Duration),
+    /// That time has passed: report [`Event::Start`], or [`Event::Stop`] if
+    /// it cannot be started.
+    StartAgain,
 }
 
 /// What the machine has to know of the world at an event.
@@ -277,6 +173,7 @@ pub struct Service {
     stop_wanted: bool,
     deadline: Option<Duration>,
     start_limit: RateLimit,
+    start_limit_hit: bool,
 }
 
 impl Service {
@@ -291,6 +188,25 @@ impl Service {
             main_ended: None,
             stop_wanted: false,
             deadline: None,
+            start_limit_hit: false,
+        }
+    }
+
+    /// Goes on with other settings, as after `systemctl daemon-reload`.
+    pub fn set_settings(&mut self, settings: Settings) {
+        if settings.start_limit != self.settings.start_limit {
+            self.start_limit = RateLimit::new(settings.start_limit);
+        }
+        self.settings = settings;
+    }
+
+    /// Forgets a failure and how often it was started (`systemctl reset-failed`).
+    pub fn reset_failed(&mut self) {
+        self.start_limit = RateLimit::new(self.settings.start_limit);
+        self.start_limit_hit = false;
+        if self.state == State::Failed {
+            self.state = State::Inactive;
+            self.outcome = Outcome::Success;
         }
     }
 
@@ -318,6 +234,30 @@ impl Service {
         self.deadline
     }
 
+    /// How its main process ended, once it has.
+    #[must_use]
+    pub const fn main_exit(&self) -> Option<Exit> {
+        self.main_ended
+    }
+
+    /// Whether its last start was one too many.
+    #[must_use]
+    pub const fn start_limit_hit(&self) -> bool {
+        self.start_limit_hit
+    }
+
+    /// Whether it is up.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        matches!(self.state, State::Active | State::Exited)
+    }
+
+    /// Whether [`Event::Start`] would start it now.
+    #[must_use]
+    pub const fn can_start(&self) -> bool {
+        self.is_down() || (matches!(self.state, State::AutoRestart) && self.deadline.is_none())
+    }
+
     /// Whether nothing of it runs and nothing will by itself.
     #[must_use]
     pub const fn is_down(&self) -> bool {
@@ -328,7 +268,7 @@ impl Service {
     pub fn handle(&mut self, event: Event, now: Now<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Start if self.is_down() => {
+            Event::Start if self.can_start() => {
                 self.stop_wanted = false;
                 self.begin(now, &mut actions);
             }
@@ -370,14 +310,16 @@ impl Service {
     }
 
     fn begin(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
-        self.main_ended = None;
-        self.outcome = Outcome::Success;
-        if self.start_limit.permits(now.time) {
-            self.run(Phase::StartPre, 0, now, actions);
-        } else {
-            self.outcome = Outcome::StartLimitHit;
+        self.start_limit_hit = !self.start_limit.permits(now.time);
+        if self.start_limit_hit {
+            // How it ended the last time is still the reason.
+            self.note(Outcome::StartLimitHit);
             self.stop_wanted = true;
             self.end(now, actions);
+        } else {
+            self.main_ended = None;
+            self.outcome = Outcome::Success;
+            self.run(Phase::StartPre, 0, now, actions);
         }
     }
 
@@ -386,7 +328,6 @@ impl Service {
         if index < self.settings.commands(phase).len() {
             self.state = State::Running(phase, index);
             let timeout = match phase {
-                Phase::Start if self.settings.kind == Kind::Oneshot => None,
                 Phase::StartPre | Phase::Start | Phase::StartPost => self.settings.timeout_start,
                 Phase::Stop | Phase::StopPost => self.settings.timeout_stop,
             };
@@ -404,7 +345,9 @@ impl Service {
     }
 
     fn spawned(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
-        if self.state == State::Running(Phase::Start, 0) && self.settings.kind == Kind::Exec {
+        if self.state == State::Running(Phase::Start, 0)
+            && matches!(self.settings.kind, Kind::Exec | Kind::Simple)
+        {
             self.run(Phase::StartPost, 0, now, actions);
         }
     }
@@ -421,7 +364,10 @@ impl Service {
 
     /// The main process is gone while the service was up.
     fn active_ended(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
-        if let Some(exit) = self.main_ended {
+        if let Some(exit) = self.main_ended
+            && self.settings.kind != Kind::Oneshot
+            && !self.ignores(Phase::Start, 0)
+        {
             self.note(exit.daemon_outcome());
         }
         if self.settings.remain_after_exit && self.outcome == Outcome::Success {
@@ -434,6 +380,7 @@ impl Service {
     fn main_exited(&mut self, exit: Exit, now: Now<'_>, actions: &mut Vec<Action>) {
         match self.state {
             State::Running(Phase::Start, index) if self.settings.kind == Kind::Oneshot => {
+                self.main_ended = Some(exit);
                 let outcome = exit.command_outcome();
                 if outcome == Outcome::Success || self.ignores(Phase::Start, index) {
                     self.run(Phase::Start, index + 1, now, actions);
@@ -475,9 +422,15 @@ impl Service {
         let State::Running(phase, index) = self.state else {
             return;
         };
-        if self.ignores(phase, index) {
+        if phase == Phase::Start && self.settings.kind == Kind::Simple {
+            self.spawned(now, actions);
+            self.main_exited(Exit::NO_PROGRAM, now, actions);
+        } else if self.ignores(phase, index) {
             self.run(phase, index + 1, now, actions);
         } else {
+            if phase == Phase::Start {
+                self.main_ended = Some(Exit::NO_PROGRAM);
+            }
             self.note(Outcome::ExitCode);
             self.command_failed(phase, now, actions);
         }
@@ -495,7 +448,7 @@ impl Service {
 
     fn timed_out(&mut self, now: Now<'_>, actions: &mut Vec<Action>) {
         match self.state {
-            State::AutoRestart => self.begin(now, actions),
+            State::AutoRestart => actions.push(Action::StartAgain),
             State::Running(Phase::StartPost, _) => {
                 self.note(Outcome::Timeout);
                 self.run(Phase::Stop, 0, now, actions);
@@ -507,15 +460,19 @@ impl Service {
             State::Terminating {
                 last,
                 killed: false,
-            } => {
+            } if self.settings.send_sigkill => {
                 self.note(Outcome::Timeout);
                 self.terminate(last, true, now, actions);
             }
-            // Killed and still there: nothing more can be done about it.
+            // Still there: nothing more can, or may, be done about it.
             State::Terminating { last: false, .. } => {
+                self.note(Outcome::Timeout);
                 self.run(Phase::StopPost, 0, now, actions);
             }
-            State::Terminating { last: true, .. } => self.end(now, actions),
+            State::Terminating { last: true, .. } => {
+                self.note(Outcome::Timeout);
+                self.end(now, actions);
+            }
             State::Inactive | State::Failed | State::Active | State::Exited => {}
         }
     }

@@ -17,6 +17,27 @@ pub struct Listen {
     pub address: SocketAddress,
 }
 
+/// How to open sockets, beyond their addresses (systemd.socket(5)).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// `Backlog=`; none is the most the kernel allows, as in systemd.
+    pub backlog: Option<u32>,
+    /// `SocketMode=` of sockets in the file system; none is 0666, as in systemd.
+    pub mode: Option<u32>,
+    /// `DirectoryMode=`; none is 0755, as in systemd.
+    pub directory_mode: Option<u32>,
+    /// `BindToDevice=`
+    pub bind_to_device: Option<String>,
+    /// `ReusePort=`
+    pub reuse_port: bool,
+    /// `FreeBind=`
+    pub free_bind: bool,
+    /// `BindIPv6Only=`; none leaves it to the host.
+    pub ipv6_only: Option<bool>,
+    /// Whether socket files stay when the socket is closed (`RemoveOnStop=no`).
+    pub keep_file: bool,
+}
+
 /// Why a `--listen` value was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {

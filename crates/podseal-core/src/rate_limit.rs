@@ -24,6 +24,21 @@ impl Limit {
         interval: Duration::from_secs(2),
         burst: 20,
     };
+    /// systemd's `PollLimitIntervalSec=` and `PollLimitBurst=` of a socket
+    /// without `Accept=yes` (from version 255 on).
+    pub const POLL: Self = Self {
+        interval: Duration::from_secs(2),
+        burst: 15,
+    };
+    /// No limit.
+    pub const NONE: Self = Self {
+        interval: Duration::ZERO,
+        burst: 0,
+    };
+
+    const fn is_none(self) -> bool {
+        self.interval.is_zero() || self.burst == 0
+    }
 }
 
 /// Counts events against a [`Limit`]. Windows do not slide: one begins with
@@ -47,7 +62,7 @@ impl RateLimit {
     /// Counts an event at `now` (a monotonic clock); false when it is one too
     /// many.
     pub fn permits(&mut self, now: Duration) -> bool {
-        if self.limit.interval.is_zero() || self.limit.burst == 0 {
+        if self.limit.is_none() {
             return true;
         }
         match &mut self.window {
@@ -60,6 +75,22 @@ impl RateLimit {
             window => *window = Some((now, 1)),
         }
         true
+    }
+
+    /// Whether an event at `now` would be permitted; does not count one.
+    #[must_use]
+    pub fn is_open(&self, now: Duration) -> bool {
+        self.limit.is_none()
+            || self.window.is_none_or(|(begin, count)| {
+                count < self.limit.burst || now > begin + self.limit.interval
+            })
+    }
+
+    /// When the window ends after which an event is permitted again; none
+    /// before there was one.
+    #[must_use]
+    pub fn reopens(&self) -> Option<Duration> {
+        self.window.map(|(begin, _)| begin + self.limit.interval)
     }
 }
 

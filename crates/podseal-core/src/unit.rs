@@ -6,6 +6,7 @@
 
 pub mod boolean;
 pub mod effective;
+pub mod environment;
 pub mod exec;
 pub mod families;
 pub mod file;

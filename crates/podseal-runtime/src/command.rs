@@ -164,10 +164,17 @@ pub fn find(name: &str) -> Option<PathBuf> {
 /// those named.
 #[derive(Debug)]
 pub struct Start<'a> {
-    /// The program, looked up in PATH, and its arguments.
-    pub command: &'a [String],
+    /// The program, looked up in PATH.
+    pub program: &'a str,
+    /// Its arguments, the zeroth included.
+    pub arguments: &'a [String],
     /// Variables to set (or, with none, to remove).
     pub environment: &'a [(&'a str, Option<&'a str>)],
+    /// The working directory; none keeps this process's.
+    pub directory: Option<&'a str>,
+    /// What the process and all that it starts are known by, see
+    /// [`podseal_sys::spawn::Spawn::mark`].
+    pub mark: Option<u64>,
     /// Standard output.
     pub stdout: BorrowedFd<'a>,
     /// Standard error.
@@ -182,10 +189,9 @@ pub struct Start<'a> {
 /// # Errors
 /// Nothing was started.
 pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
-    let command = || CommandLine::new(request.command);
-    let name = request.command.first().map_or("", String::as_str);
-    let program = find(name).ok_or_else(|| CommandError::NotFound {
-        program: name.to_owned(),
+    let command = || CommandLine::new(request.arguments);
+    let program = find(request.program).ok_or_else(|| CommandError::NotFound {
+        program: request.program.to_owned(),
     })?;
     tracing::debug!(command = %command(), "starting");
 
@@ -205,7 +211,7 @@ pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
     };
     let program = CString::new(program.into_os_string().into_vec()).map_err(zero_byte)?;
     let arguments = request
-        .command
+        .arguments
         .iter()
         .map(|word| CString::new(word.as_str()))
         .collect::<Result<Vec<_>, _>>()
@@ -213,6 +219,8 @@ pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
     let count = request.sockets.len().to_string();
     let environment =
         environment(request.environment, (count != "0").then_some(&count)).map_err(zero_byte)?;
+    let directory = request.directory.map(CString::new).transpose();
+    let directory = directory.map_err(zero_byte)?;
     let null = File::open("/dev/null").map_err(io_failed)?;
     let pid = spawn(&Spawn {
         program: &program,
@@ -220,6 +228,8 @@ pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
         environment: &environment,
         stdio: [null.as_fd(), request.stdout, request.stderr],
         inherited: request.sockets,
+        directory: directory.as_deref(),
+        mark: request.mark,
     })
     .map_err(failed)?;
     Pid::from_raw(pid).ok_or_else(|| io_failed(io::ErrorKind::InvalidData.into()))
@@ -314,8 +324,11 @@ fn run_with(
     let (stdout, stdout_write) = io::pipe().map_err(lost)?;
     let (stderr, stderr_write) = io::pipe().map_err(lost)?;
     let pid = start(&Start {
-        command,
+        program: command.first().map_or("", String::as_str),
+        arguments: command,
         environment: &environment,
+        directory: None,
+        mark: None,
         stdout: stdout_write.as_fd(),
         stderr: stderr_write.as_fd(),
         sockets,

@@ -185,8 +185,11 @@ impl Demo {
         stderr: BorrowedFd<'_>,
     ) -> Result<Running<'_>, DemoError> {
         let pid = command::start(&Start {
-            command,
+            program: command.first().map_or("", String::as_str),
+            arguments: command,
             environment: &[],
+            directory: None,
+            mark: None,
             stdout: stderr,
             stderr,
             sockets: &[],

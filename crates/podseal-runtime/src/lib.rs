@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod control;
 pub mod demo;
 pub mod engine;
 pub mod host;
@@ -19,4 +20,5 @@ pub mod service;
 pub mod signals;
 pub mod sockets;
 pub mod supervise;
+pub mod unit_set;
 pub mod units;

@@ -59,6 +59,8 @@ pub struct Launch {
     /// Whether to have Podman make its pause process where it is not running.
     /// That works only while nothing outside has set no-new-privileges.
     pub make_pause: bool,
+    /// The zeroth argument, where it is not the program.
+    pub argv0: Option<OsString>,
     /// Program and arguments.
     pub command: Vec<OsString>,
 }
@@ -193,6 +195,9 @@ pub fn enter(
     };
     let mut command = Command::new(program);
     command.args(arguments);
+    if let Some(argv0) = &launch.argv0 {
+        command.arg0(argv0);
+    }
 
     let user = User::current();
     if user.is_rootless() && launch.join.applies(Path::new(program)) {

@@ -1,26 +1,29 @@
 //! From what a user asks `podseal run` for to something to supervise: checks
 //! everything that can be checked before a socket is opened.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use podseal_core::lifecycle::{Command, Kind, Restart, Settings};
-use podseal_core::listen::Listen;
+use podseal_core::lifecycle::{Command, Kind, Restart, Settings, socket};
+use podseal_core::listen::{Listen, SocketOptions};
 use podseal_core::podman::{Cgroups, Container, Pull, RefusedOption, SdNotify, check_options};
 use podseal_core::policy::inherited::{self, Unsealable};
 use podseal_core::policy::seal::Seal;
-use podseal_core::rate_limit::Limit;
+use podseal_core::supervised::{Execution, ServiceUnit, Set, SocketUnit};
+use podseal_core::unit::effective::service::{KillMode, NotifyAccess};
+use podseal_core::unit::name::{NameError, UnitName, UnitType};
 
 use crate::command;
 use crate::engine::{Engine, EngineError};
-use crate::host::{self, User};
+use crate::host::User;
 use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::Choice;
 use crate::podman::PodmanError;
-use crate::signals;
-use crate::sockets::{ServiceSocket, SocketError, SocketOptions};
-use crate::supervise::Supervised;
+use crate::signals::{self, Caught};
+use crate::supervise::{Reload, Supervised};
+use crate::unit_set::{self, SetError, UnitSet};
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -73,12 +76,13 @@ pub struct Request {
     pub timeout_stop: Option<Duration>,
 }
 
-/// A service that is ready to be supervised. Its name is taken as long as this
+/// Units that are ready to be supervised. Their name is taken as long as this
 /// lives.
-#[derive(Debug)]
 pub struct Prepared {
     /// For the supervisor.
-    pub service: Supervised,
+    pub supervised: Supervised<'static>,
+    /// What should be known of units that were read.
+    pub units: Option<UnitSet>,
     /// The OCI runtime, for a container.
     pub oci_runtime: Option<Choice>,
     /// Holds the name; dropped after the sockets.
@@ -122,9 +126,23 @@ pub enum PrepareError {
     /// The image is not here.
     #[error(transparent)]
     Image(#[from] PodmanError),
-    /// A socket cannot be opened.
+    /// Units cannot be supervised.
     #[error(transparent)]
-    Socket(#[from] SocketError),
+    Units(#[from] SetError),
+    /// A name that is not one of a unit.
+    #[error("{name:?} cannot be the name of a service")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        source: NameError,
+    },
+    /// A name that is needed and was not given.
+    #[error("{unit} is too long or too odd a name for a run")]
+    RunName {
+        /// The unit whose name was to be the run's.
+        unit: UnitName,
+    },
     /// Something about this host cannot be looked up.
     #[error("cannot look at this host")]
     Host {
@@ -138,21 +156,21 @@ impl PrepareError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NameCount { .. } | Self::Host { .. } => None,
+            Self::NameCount { .. } | Self::Host { .. } | Self::Name { .. } => None,
+            Self::RunName { .. } => Some("give the run a --name".into()),
+            Self::Units(error) => error.hint(),
             Self::Option(error) => error.hint().map(str::to_owned),
             Self::Unsealable { source, .. } => Some(source.hint().into()),
             Self::CommandNotFound { .. } => Some("check the command's name and PATH".into()),
             Self::Instance(error) => Some(error.hint()),
             Self::Engine(error) => Some(error.hint()),
             Self::Image(error) => Some(error.hint()),
-            Self::Socket(error) => error.hint(),
         }
     }
 }
 
-/// Checks `request` and this host, then opens the sockets, last. SIGINT,
-/// SIGTERM and SIGHUP are caught from then on and end the supervision at its
-/// first look.
+/// Checks `request` and this host. SIGINT, SIGTERM and SIGHUP are caught from
+/// then on and end the supervision at its first look.
 ///
 /// # Errors
 /// See [`PrepareError`]; nothing is left behind.
@@ -167,32 +185,21 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
         })?;
     }
     let user = User::current();
-    let host_error = |source| PrepareError::Host { source };
-    let own = host::own_executable().map_err(host_error)?;
-    let own = own.to_string_lossy().into_owned();
     // From here on a signal must not leave anything behind.
-    let end_wanted = signals::end_wanted().map_err(host_error)?;
+    let end_wanted = end_wanted()?;
     let instance = Instance::acquire(&user, &request.name)?;
     let mut settings = Settings {
-        kind: if request.notify {
+        restart: request.restart,
+        timeout_start: request.timeout_start,
+        timeout_stop: request.timeout_stop,
+        ..Settings::new(if request.notify {
             Kind::Notify
         } else {
             Kind::Exec
-        },
-        start_pre: Vec::new(),
-        start: Vec::new(),
-        start_post: Vec::new(),
-        stop: Vec::new(),
-        stop_post: Vec::new(),
-        remain_after_exit: false,
-        restart: request.restart,
-        restart_delay: Settings::RESTART_DELAY,
-        start_limit: Limit::START,
-        timeout_start: request.timeout_start,
-        timeout_stop: request.timeout_stop,
+        })
     };
     let mut oci_runtime = None;
-    let mut cid_file = None;
+    let mut container_id_file = None;
     match &request.workload {
         Workload::Command(command) => {
             let program = command.first().map_or("", String::as_str);
@@ -201,50 +208,121 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
                     program: program.to_owned(),
                 });
             }
-            settings.start = vec![launcher(&own, request, command.clone())];
+            settings.start = vec![Command::new(command.clone())];
         }
         Workload::Image(container) => {
             let path = instance.directory().join("cid");
-            oci_runtime = Some(add_container(
-                container,
-                request,
-                &user,
-                &own,
-                &instance,
-                &path,
-                &mut settings,
-            )?);
-            cid_file = Some(path);
+            let choice = add_container(container, request, &user, &instance, &path, &mut settings)?;
+            oci_runtime = Some(choice);
+            container_id_file = Some(path.to_string_lossy().into_owned());
         }
     }
-    let sockets = request
-        .listen
-        .iter()
-        .map(|listen| ServiceSocket::open(listen, &request.socket_options))
-        .collect::<Result<Vec<_>, _>>()?;
+    let [socket, service] =
+        [UnitType::Socket, UnitType::Service].map(|unit_type| unit_name(&request.name, unit_type));
+    let (socket, service) = (socket?, service?);
+    let start = if request.start_now {
+        vec![socket.clone(), service.clone()]
+    } else {
+        vec![socket.clone()]
+    };
+    let socket_unit = SocketUnit {
+        listen: request.listen.clone(),
+        options: request.socket_options.clone(),
+        names,
+        settings: socket::Settings::default(),
+        service: service.clone(),
+    };
+    let execution = Execution {
+        seal: Some(request.seal.clone()),
+        environment: BTreeMap::new(),
+        environment_files: Vec::new(),
+        working_directory: None,
+        notify_access: NotifyAccess::All,
+        kill_mode: KillMode::ControlGroup,
+        kill_signal: 15,
+        container_id_file,
+    };
+    let service_unit = ServiceUnit {
+        settings,
+        execution,
+    };
     Ok(Prepared {
-        service: Supervised {
-            settings,
-            sockets,
-            names,
-            start_now: request.start_now,
-            notify_path: instance.directory().join("notify"),
-            cid_file,
+        supervised: Supervised {
+            set: Set::pair((socket, socket_unit), (service, service_unit)),
+            start,
+            directory: instance.directory().to_owned(),
+            reload: None,
+            end_when_given_up: true,
             end_wanted,
         },
+        units: None,
         oci_runtime,
         instance,
     })
 }
 
-/// The launcher with the seal of `request`, before `command`. Nothing is
-/// sealed around it, so it can have a pause process made that has gone.
-fn launcher(own: &str, request: &Request, command: Vec<String>) -> Command {
-    let mut words: Vec<String> = [own, "enter", "--make-pause"].map(str::to_owned).into();
-    words.extend(request.seal.options());
-    words.push("--".into());
-    words.extend(command);
-    Command::new(words)
+/// Reads units from a directory and makes them ready, as [`prepare`] does for
+/// a request. The run is called `name`, or as the first unit.
+///
+/// # Errors
+/// See [`PrepareError`]; nothing is left behind.
+pub fn prepare_units(
+    directory: &Path,
+    wanted: &[String],
+    name: Option<&str>,
+) -> Result<Prepared, PrepareError> {
+    let wanted = unit_set::names(wanted)?;
+    let units = unit_set::read(directory, &wanted)?;
+    let name = match (name, wanted.first()) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(first)) if podseal_core::podman::is_valid_name(first.stem()) => {
+            first.stem().to_owned()
+        }
+        (None, Some(first)) => {
+            return Err(PrepareError::RunName {
+                unit: first.clone(),
+            });
+        }
+        (None, None) => String::new(),
+    };
+    let end_wanted = end_wanted()?;
+    let instance = Instance::acquire(&User::current(), &name)?;
+    Ok(Prepared {
+        supervised: Supervised {
+            set: units.set.clone(),
+            start: units.start.clone(),
+            directory: instance.directory().to_owned(),
+            reload: Some(reload(directory.to_owned(), wanted, units.set.clone())),
+            end_when_given_up: false,
+            end_wanted,
+        },
+        units: Some(units),
+        oci_runtime: None,
+        instance,
+    })
+}
+
+fn reload(directory: PathBuf, wanted: Vec<UnitName>, mut last: Set) -> Reload<'static> {
+    Box::new(move || {
+        let read = unit_set::read(&directory, &wanted)?.set;
+        if read == last {
+            return Ok(None);
+        }
+        last.clone_from(&read);
+        Ok(Some(read))
+    })
+}
+
+fn end_wanted() -> Result<[Caught; 3], PrepareError> {
+    signals::end_wanted().map_err(|source| PrepareError::Host { source })
+}
+
+fn unit_name(name: &str, unit_type: UnitType) -> Result<UnitName, PrepareError> {
+    let text = format!("{name}.{}", unit_type.name());
+    text.parse().map_err(|source| PrepareError::Name {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 /// Makes `settings` those of a container, once Podman and this host are seen
@@ -253,7 +331,6 @@ fn add_container(
     container: &Image,
     request: &Request,
     user: &User,
-    own: &str,
     instance: &Instance,
     cid_file: &Path,
     settings: &mut Settings,
@@ -289,9 +366,10 @@ fn add_container(
         .remove_container(container.name)
         .map_err(PodmanError::from)?;
     settings.kind = Kind::Notify;
-    settings.start = vec![launcher(own, request, container.run())];
-    settings.stop = vec![Command::new(container.stop()).ignoring_failure()];
-    settings.stop_post = vec![Command::new(container.remove()).ignoring_failure()];
+    let outside = |words| vec![Command::new(words).ignoring_failure().unrestricted()];
+    settings.start = vec![Command::new(container.run())];
+    settings.stop = outside(container.stop());
+    settings.stop_post = outside(container.remove());
     Ok(engine.oci_runtime)
 }
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
-use podseal_core::listen::Listen;
+use podseal_core::listen::{Listen, SocketOptions};
 use podseal_core::socket_address::{SocketAddress, SocketKind};
 use rustix::io::Errno;
 use rustix::net::{
@@ -16,25 +16,13 @@ use rustix::net::{
     sockopt,
 };
 
-/// How to open sockets, beyond their addresses.
-#[derive(Debug, Clone, Default)]
-pub struct SocketOptions {
-    /// `Backlog=`; none is the most the kernel allows, as in systemd.
-    pub backlog: Option<u32>,
-    /// `SocketMode=` of sockets in the file system; none is 0666, as in systemd.
-    pub mode: Option<u32>,
-    /// `BindToDevice=`
-    pub bind_to_device: Option<String>,
-    /// `ReusePort=`
-    pub reuse_port: bool,
-}
-
 /// A socket to hand over. A socket file goes away with it.
 #[derive(Debug)]
 pub struct ServiceSocket {
     /// What it listens on.
     pub listen: Listen,
     fd: OwnedFd,
+    /// The socket file to remove.
     path: Option<PathBuf>,
 }
 
@@ -120,11 +108,15 @@ impl ServiceSocket {
         }
         if options.reuse_port && is_inet {
             sockopt::set_socket_reuseport(&fd, true)
-                .map_err(|errno| failed(Some("--reuse-port"))(errno.into()))?;
+                .map_err(|errno| failed(Some("ReusePort="))(errno.into()))?;
+        }
+        if options.free_bind && is_inet {
+            sockopt::set_ip_freebind(&fd, true)
+                .map_err(|errno| failed(Some("FreeBind="))(errno.into()))?;
         }
         if let Some(device) = options.bind_to_device.as_deref().filter(|_| is_inet) {
             podseal_sys::socket::bind_to_device(fd.as_fd(), device)
-                .map_err(failed(Some("--bind-to-device")))?;
+                .map_err(failed(Some("BindToDevice=")))?;
         }
         let path = bind_to(&fd, &address, wanted, options).map_err(failed(None))?;
         let socket = Self {
@@ -133,7 +125,7 @@ impl ServiceSocket {
                 address,
             },
             fd,
-            path,
+            path: path.filter(|_| !options.keep_file),
         };
         if wanted.kind != SocketKind::Datagram {
             let backlog = options.backlog.map_or(i32::MAX, |backlog| {
@@ -192,9 +184,11 @@ fn bind_to(
             port,
             interface,
         } => {
-            // Whatever net.ipv6.bindv6only says: one meaning on every host.
-            if *address == Ipv6Addr::UNSPECIFIED {
-                sockopt::set_ipv6_v6only(fd, false)?;
+            if let Some(only) = options
+                .ipv6_only
+                .filter(|_| *address == Ipv6Addr::UNSPECIFIED)
+            {
+                sockopt::set_ipv6_v6only(fd, only)?;
             }
             let scope = match interface.as_deref() {
                 None => 0,
@@ -226,7 +220,11 @@ fn bind_path(
     options: &SocketOptions,
 ) -> io::Result<()> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
+        let mode = options.directory_mode.unwrap_or(0o755);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(parent)?;
     }
     let address = SocketAddrUnix::new(path)?;
     // The file's mode is the socket's own less the process's umask.

@@ -1,54 +1,66 @@
-//! The embedded supervisor: listens, starts a service on the first traffic,
-//! and leads its life as systemd would, in one thread and one process.
+//! The embedded supervisor: listens, starts services on the first traffic, and
+//! leads their lives as systemd would, in one thread and one process.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use podseal_core::diagnose::diagnose;
-use podseal_core::lifecycle::{Action, Event, Exit, Now, Outcome, Phase, Service, Settings, State};
-use podseal_core::notify::{self, Notification};
-use podseal_core::rate_limit::{Limit, RateLimit};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open};
+use podseal_core::jobs::{Effect, Event, JobKind, JobResult, Jobs, Now};
+use podseal_core::lifecycle::{self, Action, Outcome, Phase, socket};
+use podseal_core::supervised::{Kind, Set};
+use podseal_core::unit::name::UnitName;
+use rustix::process::{Pid, Signal};
 
-use crate::command::{self, Start};
-use crate::host::User;
-use crate::pause;
+use crate::control;
+use crate::host::{self, User};
 use crate::signals::{self, Caught};
-use crate::sockets::ServiceSocket;
+use crate::sockets::{ServiceSocket, SocketError};
+use crate::unit_set::SetError;
 
+mod answer;
+mod child;
+mod control_socket;
 mod notify_socket;
 mod output;
 mod processes;
 mod report;
+mod service;
+mod wait;
 
-pub use report::{Finish, Notice, SuperviseError};
+pub use report::{Finish, Notice, RunError, SuperviseError};
 
-use notify_socket::NotifySocket;
-use output::Output;
+use control_socket::ControlSocket;
+use processes::Marks;
+use service::{Launch, ServiceProcesses};
+use wait::Source;
 
-/// A service to supervise.
-#[derive(Debug)]
-pub struct Supervised {
-    /// How it lives.
-    pub settings: Settings,
-    /// What it is handed, in this order.
-    pub sockets: Vec<ServiceSocket>,
-    /// The names of the sockets (LISTEN_FDNAMES), one each.
-    pub names: Vec<String>,
-    /// Whether to start it at once, not on the first traffic.
-    pub start_now: bool,
-    /// Where the socket for its notifications is made.
-    pub notify_path: PathBuf,
-    /// A file with the container's id, for reports.
-    pub cid_file: Option<PathBuf>,
+/// Reads units again; none where they are what they were.
+pub type Reload<'a> = Box<dyn FnMut() -> Result<Option<Set>, SetError> + 'a>;
+
+/// What to supervise.
+pub struct Supervised<'a> {
+    /// The units.
+    pub set: Set,
+    /// What to start at once.
+    pub start: Vec<UnitName>,
+    /// A directory private to the user, for sockets.
+    pub directory: PathBuf,
+    /// Reads the units again, before one is started.
+    pub reload: Option<Reload<'a>>,
+    /// Whether to end once a socket unit is given up.
+    pub end_when_given_up: bool,
     /// What asks to end, from [`signals::end_wanted`].
     pub end_wanted: [Caught; 3],
 }
 
-/// Supervises `service` until a signal asks to end or it is given up.
+/// Who is told what happens: to a unit, or to all.
+pub type Observer<'a> = dyn FnMut(Option<&UnitName>, Notice<'_>) + 'a;
+
+/// Supervises units until a signal asks to end, or a socket is given up where
+/// that is the end.
 ///
 /// Adopts orphans and catches SIGCHLD from now on.
 /// Waiting costs nothing: without traffic, messages or a deadline the process
@@ -56,399 +68,384 @@ pub struct Supervised {
 ///
 /// # Errors
 /// See [`SuperviseError`]; what was started is ended before.
-pub fn run(
-    service: Supervised,
-    observe: &mut dyn FnMut(Notice<'_>),
-) -> Result<Finish, SuperviseError> {
-    let mut supervisor = Supervisor::new(service, observe)?;
+pub fn run(what: Supervised<'_>, observe: &mut Observer<'_>) -> Result<Finish, SuperviseError> {
+    let mut supervisor = Supervisor::new(what, observe)?;
     let result = supervisor.run();
-    if result.is_err() {
-        processes::signal(&supervisor.processes(), Signal::KILL);
-    }
+    // What KillMode= left, or what is left of a failure.
+    supervisor.kill_everything();
     result
 }
 
-struct Supervisor<'a> {
-    observe: &'a mut dyn FnMut(Notice<'_>),
-    machine: Service,
-    sockets: Vec<ServiceSocket>,
-    names: String,
-    cid_file: Option<PathBuf>,
-    notify: NotifySocket,
-    stdout: Output,
-    stderr: Output,
+struct Supervisor<'a, 'o> {
+    observe: &'a mut Observer<'o>,
+    jobs: Jobs,
+    set: Set,
+    services: BTreeMap<UnitName, ServiceProcesses>,
+    sockets: BTreeMap<UnitName, Vec<ServiceSocket>>,
+    marks: Marks,
+    directory: PathBuf,
+    reload: Option<Reload<'a>>,
+    control: ControlSocket,
     child_ended: Caught,
     end_wanted: [Caught; 3],
-    ending: bool,
-    trigger_limit: RateLimit,
-    trigger_limit_hit: bool,
-    main: Option<Main>,
-    control: Option<Pid>,
+    end_when_given_up: bool,
+    given_up: Option<socket::Outcome>,
+    failed: Vec<String>,
+    /// Whether what was to be started at once has been.
+    has_begun: bool,
+    /// What kept that from being done.
+    failure: Option<SocketError>,
+    own: String,
     user: User,
     clock: Instant,
 }
 
-/// The main process. It may not be a child of ours (MAINPID=), hence the
-/// descriptor.
-struct Main {
-    pid: Pid,
-    pidfd: Option<OwnedFd>,
-}
-
-impl Main {
-    fn new(pid: Pid) -> Self {
-        Self {
-            pid,
-            pidfd: pidfd_open(pid, PidfdFlags::empty()).ok(),
-        }
-    }
-}
-
-impl<'a> Supervisor<'a> {
-    fn new(
-        service: Supervised,
-        observe: &'a mut dyn FnMut(Notice<'_>),
-    ) -> Result<Self, SuperviseError> {
+impl<'a, 'o> Supervisor<'a, 'o> {
+    fn new(what: Supervised<'a>, observe: &'a mut Observer<'o>) -> Result<Self, SuperviseError> {
         let set_up = |what| move |source| SuperviseError::SetUp { what, source };
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| set_up("adopting orphans")(errno.into()))?;
+        let own = host::own_executable().map_err(set_up("podseal's own file"))?;
+        let control = what.directory.join(control::SOCKET);
         let mut supervisor = Self {
             observe,
-            machine: Service::new(service.settings),
-            names: service.names.join(":"),
-            sockets: service.sockets,
-            cid_file: service.cid_file,
-            notify: NotifySocket::open(service.notify_path)
-                .map_err(set_up("notification socket"))?,
-            stdout: Output::to(rustix::stdio::stdout()).map_err(set_up("standard output"))?,
-            stderr: Output::to(rustix::stdio::stderr()).map_err(set_up("standard error"))?,
+            jobs: Jobs::default(),
+            set: Set::default(),
+            services: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            marks: Marks::new(),
+            directory: what.directory,
+            reload: what.reload,
+            control: ControlSocket::open(control).map_err(set_up("control socket"))?,
             child_ended: signals::child_ended().map_err(set_up("signals"))?,
-            end_wanted: service.end_wanted,
-            ending: false,
-            trigger_limit: RateLimit::new(Limit::TRIGGER),
-            trigger_limit_hit: false,
-            main: None,
-            control: None,
+            end_wanted: what.end_wanted,
+            end_when_given_up: what.end_when_given_up,
+            given_up: None,
+            failed: Vec::new(),
+            has_begun: false,
+            failure: None,
+            own: own.to_string_lossy().into_owned(),
             user: User::current(),
             clock: Instant::now(),
         };
-        (supervisor.observe)(Notice::Listening(&supervisor.sockets));
-        if service.start_now {
-            supervisor.feed(Event::Start);
+        supervisor.load(what.set)?;
+        for unit in what.start {
+            supervisor.feed(Event::Wanted(JobKind::Start, unit));
+        }
+        supervisor.has_begun = true;
+        if supervisor.failure.is_some() {
+            supervisor.feed(Event::StopAll);
         }
         Ok(supervisor)
     }
 
     fn run(&mut self) -> Result<Finish, SuperviseError> {
         loop {
-            if let Some(finish) = self.finish() {
-                self.stdout.drain();
-                self.stderr.drain();
-                return Ok(finish);
+            let units = self.jobs.units();
+            let has_job =
+                |unit: &UnitName| units.get(unit).is_some_and(|unit| unit.job().is_some());
+            self.control.answer_waiting(self.jobs.is_ending(), has_job);
+            if self.jobs.is_ending() && self.jobs.is_down() {
+                return match self.failure.take() {
+                    Some(error) => Err(error.into()),
+                    None => Ok(self.finish()),
+                };
             }
-            let ready = self.wait()?;
-            if ready.notify {
-                self.read_notifications()?;
+            self.turn()?;
+        }
+    }
+
+    fn finish(&mut self) -> Finish {
+        match self.given_up {
+            Some(outcome) => Finish::GivenUp(outcome),
+            None => Finish::Stopped {
+                failed: std::mem::take(&mut self.failed),
+            },
+        }
+    }
+
+    /// Waits for events and takes them in.
+    fn turn(&mut self) -> Result<(), SuperviseError> {
+        let ready = self.wait()?;
+        for source in &ready {
+            if let Source::Notify(name) = source {
+                self.read_notifications(name)?;
             }
-            self.reap(ready.main_ended)?;
-            self.take_signals();
-            if ready.stdout {
-                self.stdout.advance();
+        }
+        let ended: Vec<(UnitName, Pid)> = ready
+            .iter()
+            .filter_map(|source| match source {
+                Source::Main(name, pid) => Some((name.clone(), *pid)),
+                _ => None,
+            })
+            .collect();
+        self.reap(&ended)?;
+        self.take_signals();
+        for source in &ready {
+            match source {
+                Source::Stdout(name) => {
+                    if let Some(service) = self.services.get_mut(name) {
+                        service.stdout.advance();
+                    }
+                }
+                Source::Stderr(name) => {
+                    if let Some(service) = self.services.get_mut(name) {
+                        service.stderr.advance();
+                    }
+                }
+                Source::Traffic(name, index) => self.traffic(name, *index),
+                _ => {}
             }
-            if ready.stderr {
-                self.stderr.advance();
+        }
+        // The last first: answered ones are taken out.
+        for source in ready.iter().rev() {
+            if let Source::Client(index) = source {
+                self.answer_client(*index);
             }
-            if let Some(index) = ready.socket {
-                self.traffic(index);
-            }
+        }
+        if ready.contains(&Source::Control) {
+            let user = &self.user;
+            self.control.accept(user);
+        }
+        let time = self.clock.elapsed();
+        if self.jobs.deadline(time).is_some_and(|at| time >= at) {
             self.feed(Event::Tick);
         }
+        Ok(())
     }
 
-    fn finish(&self) -> Option<Finish> {
-        if !self.machine.is_down() {
-            return None;
-        }
-        match self.machine.outcome() {
-            _ if self.ending => Some(Finish::Stopped),
-            _ if self.trigger_limit_hit => Some(Finish::TriggerLimitHit),
-            outcome @ Outcome::StartLimitHit => Some(Finish::GivenUp(outcome)),
-            _ => None,
-        }
-    }
-
-    fn wait(&self) -> Result<Ready, SuperviseError> {
-        let mut fds = vec![
-            PollFd::new(&self.notify, PollFlags::IN),
-            PollFd::new(&self.child_ended, PollFlags::IN),
-            self.stdout.poll(),
-            self.stderr.poll(),
-        ];
-        fds.extend(
-            self.end_wanted
-                .iter()
-                .map(|caught| PollFd::new(caught, PollFlags::IN)),
-        );
-        let main = fds.len();
-        let pidfd = self.main.as_ref().and_then(|main| main.pidfd.as_ref());
-        fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
-        let sockets = fds.len();
-        if self.listens() {
-            let listening = self
-                .sockets
-                .iter()
-                .map(|socket| PollFd::new(socket, PollFlags::IN));
-            fds.extend(listening);
-        }
-        let timeout = self
-            .machine
-            .deadline()
-            .map(|deadline| deadline.saturating_sub(self.clock.elapsed()))
-            .and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => {
-                return Err(SuperviseError::Wait {
-                    source: errno.into(),
-                });
+    /// Takes units in, at the beginning or again.
+    fn load(&mut self, set: Set) -> Result<(), SuperviseError> {
+        self.jobs.load(set.definitions());
+        let jobs = &self.jobs;
+        self.services
+            .retain(|name, _| jobs.units().contains_key(name));
+        for (name, kind) in set.units() {
+            let Kind::Service(unit) = kind else {
+                continue;
+            };
+            if let Some(service) = self.services.get_mut(name) {
+                service.execution.clone_from(&unit.execution);
+            } else {
+                let mark = self.marks.give();
+                // A short name: the path of a socket cannot be long.
+                let path = self.directory.join(format!("notify-{mark:x}"));
+                let service = ServiceProcesses::new(unit.execution.clone(), path, mark)?;
+                self.services.insert(name.clone(), service);
             }
         }
-        let is_ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-        Ok(Ready {
-            notify: is_ready(0),
-            stdout: is_ready(2),
-            stderr: is_ready(3),
-            main_ended: self
-                .main
-                .as_ref()
-                .filter(|main_process| main_process.pidfd.is_some() && is_ready(main))
-                .map(|main_process| main_process.pid),
-            socket: (sockets..fds.len())
-                .find(|index| is_ready(*index))
-                .map(|index| index - sockets),
-        })
+        self.set = set;
+        Ok(())
     }
 
-    /// Traffic is waited for only while it would start something.
-    fn listens(&self) -> bool {
-        self.machine.is_down() && !self.ending
-    }
-
-    fn traffic(&mut self, index: usize) {
-        if !self.listens() {
+    /// Reads the units again before somebody starts one.
+    fn reload(&mut self) {
+        let Some(reload) = &mut self.reload else {
             return;
-        }
-        if self.trigger_limit.permits(self.clock.elapsed()) {
-            (self.observe)(Notice::Traffic(&self.sockets[index]));
-            self.feed(Event::Start);
-        } else {
-            (self.observe)(Notice::TriggerLimitHit);
-            self.trigger_limit_hit = true;
-        }
-    }
-
-    fn processes(&self) -> Vec<Pid> {
-        processes_of(&self.user)
-    }
-
-    /// Tells the machine what happened and does what it says.
-    fn feed(&mut self, event: Event) {
-        let is_tick = event == Event::Tick;
-        let time = self.clock.elapsed();
-        if is_tick && self.machine.deadline().is_none_or(|at| time < at) {
-            return;
-        }
-        let user = &self.user;
-        let now = Now {
-            time,
-            processes: &|| !processes_of(user).is_empty(),
         };
-        for action in self.machine.handle(event, now) {
-            self.act(action);
+        match reload() {
+            Ok(None) => {}
+            Ok(Some(set)) => match self.load(set) {
+                Ok(()) => (self.observe)(None, Notice::Reloaded(&self.set)),
+                Err(error) => tracing::warn!(%error, "cannot take changed units in"),
+            },
+            Err(error) => (self.observe)(None, Notice::CannotReload(error)),
         }
     }
 
-    fn act(&mut self, action: Action) {
+    fn traffic(&mut self, name: &UnitName, index: usize) {
+        if !self.jobs.listens(name, self.clock.elapsed()) {
+            return;
+        }
+        if let Some(socket) = self.sockets.get(name).and_then(|s| s.get(index)) {
+            (self.observe)(Some(name), Notice::Traffic(socket));
+        }
+        self.reload();
+        self.feed(Event::Traffic(name.clone()));
+    }
+
+    /// Tells the units what happened and does what they say.
+    fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let (services, user, marks) = (&self.services, &self.user, self.marks);
+            let processes = |name: &UnitName| {
+                services
+                    .get(name)
+                    .is_some_and(|service| service.waits(user, marks))
+            };
+            let now = Now {
+                time: self.clock.elapsed(),
+                processes: &processes,
+            };
+            for effect in self.jobs.handle(event, now) {
+                events.extend(self.act(effect));
+            }
+        }
+    }
+
+    /// Does what a unit says, and returns what came of it.
+    fn act(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Service(name, action) => {
+                let event = self.act_on_service(&name, action)?;
+                Some(Event::Service(name, event))
+            }
+            Effect::Open(name) => Some(self.open(name)),
+            Effect::Close(name) => {
+                self.sockets.remove(&name);
+                None
+            }
+            Effect::GivenUp(name, outcome) => {
+                self.sockets.remove(&name);
+                (self.observe)(Some(&name), Notice::GivenUp(outcome));
+                if self.end_when_given_up {
+                    self.given_up = Some(outcome);
+                    return Some(Event::StopAll);
+                }
+                None
+            }
+            Effect::Busy(name) => {
+                (self.observe)(Some(&name), Notice::Busy);
+                None
+            }
+            Effect::JobDone(name, _, result) => {
+                if result == JobResult::Dependency {
+                    (self.observe)(Some(&name), Notice::Dependency);
+                }
+                self.control.job_done(&name, result);
+                None
+            }
+        }
+    }
+
+    fn act_on_service(&mut self, name: &UnitName, action: Action) -> Option<lifecycle::Event> {
+        let service = self.services.get_mut(name)?;
         match action {
-            Action::Spawn(phase, index) => self.spawn(phase, index),
-            Action::Terminate => {
-                let processes = self.processes();
-                processes::signal(&processes, Signal::TERM);
-                processes::signal(&processes, Signal::CONT);
-            }
-            Action::Kill => processes::signal(&self.processes(), Signal::KILL),
+            Action::Spawn(phase, index) => return self.spawn(name, phase, index),
+            Action::Terminate => service.end(false, &self.user, self.marks),
+            Action::Kill => service.end(true, &self.user, self.marks),
             Action::Up => {
-                let container = self.container();
-                let main = self.main.as_ref().map(|main| main.pid);
-                (self.observe)(Notice::Up { main, container });
+                let main = service.main.as_ref().map(|main| main.pid);
+                let container = self.container(name);
+                (self.observe)(Some(name), Notice::Up { main, container });
             }
-            Action::Down(outcome) => {
-                self.main = None;
-                self.control = None;
-                self.down(outcome);
+            Action::Down(outcome) => self.down(name, outcome),
+            Action::RestartIn(delay) => (self.observe)(Some(name), Notice::RestartIn(delay)),
+            // Units start again by jobs.
+            Action::StartAgain => {}
+        }
+        None
+    }
+
+    fn open(&mut self, name: UnitName) -> Event {
+        let Some((_, Kind::Socket(unit))) = self.set.find(&name) else {
+            return Event::OpenFailed(name);
+        };
+        let opened = unit
+            .listen
+            .iter()
+            .map(|listen| ServiceSocket::open(listen, &unit.options))
+            .collect::<Result<Vec<_>, _>>();
+        match opened {
+            Ok(sockets) => {
+                (self.observe)(Some(&name), Notice::Listening(&sockets));
+                self.sockets.insert(name.clone(), sockets);
+                Event::Opened(name)
             }
-            Action::RestartIn(delay) => (self.observe)(Notice::RestartIn(delay)),
+            Err(error) => {
+                if self.has_begun || self.failure.is_some() {
+                    (self.observe)(Some(&name), Notice::CannotListen(error));
+                } else {
+                    self.failure = Some(error);
+                }
+                Event::OpenFailed(name)
+            }
         }
     }
 
-    fn down(&mut self, outcome: Outcome) {
-        self.stdout.drain();
-        self.stderr.drain();
-        (self.observe)(Notice::Down(outcome));
-        let said = self.stderr.take_kept();
-        let unexplained = matches!(outcome, Outcome::Success | Outcome::StartLimitHit);
-        if let Some(diagnosis) = diagnose(&said).filter(|_| !unexplained) {
-            (self.observe)(Notice::Explained {
+    fn down(&mut self, name: &UnitName, outcome: Outcome) {
+        let Some(service) = self.services.get_mut(name) else {
+            return;
+        };
+        service.main = None;
+        service.control = None;
+        service.sealed = None;
+        service.stdout.drain();
+        service.stderr.drain();
+        let said = service.stderr.take_kept();
+        (self.observe)(Some(name), Notice::Down(outcome));
+        if let Some(diagnosis) = diagnose(&said).filter(|_| outcome != Outcome::Success) {
+            let explained = Notice::Explained {
                 evidence: diagnosis.evidence.to_owned(),
                 cause: diagnosis.signature.cause,
                 fix: diagnosis.signature.fix,
-            });
+            };
+            (self.observe)(Some(name), explained);
         }
     }
 
-    fn container(&mut self) -> Option<String> {
-        let path = self.cid_file.clone()?;
+    fn container(&mut self, name: &UnitName) -> Option<String> {
+        let service = self.services.get(name)?;
+        let path = PathBuf::from(service.execution.container_id_file.as_ref()?);
         match std::fs::read_to_string(&path) {
             Ok(id) => Some(id.trim().to_owned()),
             Err(error) => {
-                (self.observe)(Notice::CidFile { path, error });
+                (self.observe)(Some(name), Notice::CidFile { path, error });
                 None
             }
         }
     }
 
     /// Podman does not start over a file that an earlier start left.
-    fn remove_cid_file(&mut self) {
-        if let Some(path) = &self.cid_file
+    fn remove_cid_file(&mut self, name: &UnitName) {
+        let service = self.services.get(name);
+        if let Some(path) = service.and_then(|s| s.execution.container_id_file.as_ref())
             && let Err(error) = std::fs::remove_file(path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            let path = path.clone();
-            (self.observe)(Notice::CidFile { path, error });
+            let path = PathBuf::from(path);
+            (self.observe)(Some(name), Notice::CidFile { path, error });
         }
     }
 
-    fn spawn(&mut self, phase: Phase, index: usize) {
-        let main = phase == Phase::Start;
-        if main {
-            self.remove_cid_file();
+    fn spawn(&mut self, name: &UnitName, phase: Phase, index: usize) -> Option<lifecycle::Event> {
+        if phase == Phase::Start {
+            self.remove_cid_file(name);
         }
-        let command = &self.machine.settings().commands(phase)[index].arguments;
-        let notify_path = self.notify.path().to_string_lossy();
-        let environment = [
-            ("NOTIFY_SOCKET", Some(&*notify_path)),
-            ("LISTEN_FDNAMES", main.then_some(self.names.as_str())),
-        ];
-        let sockets: Vec<BorrowedFd<'_>> = if main {
-            self.sockets.iter().map(AsFd::as_fd).collect()
-        } else {
-            Vec::new()
-        };
-        let started = command::start(&Start {
-            command,
-            environment: &environment,
-            // What `podman stop` says is no output of the service.
-            stdout: if main {
-                self.stdout.source()
-            } else {
-                self.stderr.source()
-            },
-            stderr: self.stderr.source(),
+        let service = self.services.get_mut(name)?;
+        let machine = self.jobs.service(name)?;
+        let command = machine.settings().commands(phase).get(index)?;
+        let mut sockets: Vec<BorrowedFd<'_>> = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
+        for (socket, unit) in self.set.sockets_of(name) {
+            for (fd, fd_name) in self
+                .sockets
+                .get(socket)
+                .into_iter()
+                .flatten()
+                .zip(&unit.names)
+            {
+                sockets.push(fd.as_fd());
+                names.push(fd_name);
+            }
+        }
+        if phase == Phase::Start {
+            let unit = self.set.find(name).map(|(_, kind)| kind);
+            let sealed = matches!(unit, Some(Kind::Service(unit)) if unit.not_sealed().is_none());
+            service.sealed = Some(service.sealed.unwrap_or(true) && sealed);
+        }
+        let launch = Launch {
+            own: &self.own,
             sockets: &sockets,
-        });
-        match started {
-            Ok(pid) if main => {
-                self.main = Some(Main::new(pid));
-                self.feed(Event::Spawned);
-            }
-            Ok(pid) => {
-                self.control = Some(pid);
-                self.feed(Event::Spawned);
-            }
-            Err(error) => {
-                (self.observe)(Notice::CannotRun { phase, error });
-                self.feed(Event::SpawnFailed);
-            }
-        }
-    }
-
-    fn read_notifications(&mut self) -> Result<(), SuperviseError> {
-        let wait = |source| SuperviseError::Wait { source };
-        while let Some((sender, message)) = self.notify.receive().map_err(wait)? {
-            if !processes::is_descendant(sender) {
-                tracing::debug!(
-                    sender = sender.as_raw_nonzero(),
-                    "notification of a stranger"
-                );
-                continue;
-            }
-            for notification in notify::parse(&message) {
-                self.notified(notification);
-            }
-        }
-        Ok(())
-    }
-
-    fn notified(&mut self, notification: Notification) {
-        match notification {
-            Notification::Ready => self.feed(Event::Ready),
-            Notification::Stopping => (self.observe)(Notice::Stopping),
-            Notification::Status(status) => (self.observe)(Notice::Status(status)),
-            Notification::Errno(errno) => (self.observe)(Notice::Errno(errno)),
-            Notification::ExtendTimeout(by) => self.feed(Event::ExtendTimeout(by)),
-            Notification::MainPid(pid) => {
-                // Only one of its own processes can become the main one.
-                let pid = Pid::from_raw(pid).filter(|pid| self.processes().contains(pid));
-                match pid {
-                    Some(pid) if Some(pid) != self.control => self.main = Some(Main::new(pid)),
-                    _ => tracing::debug!("MAINPID of a stranger"),
-                }
-            }
-        }
-    }
-
-    /// Waits for every child that has ended, and takes note of `ended`, the
-    /// main process if that has, whoever's child it is.
-    fn reap(&mut self, ended: Option<Pid>) -> Result<(), SuperviseError> {
-        self.child_ended.take();
-        while processes::a_child_has_ended() {
-            // Messages before ends: a process may say something and end, and
-            // once it is waited for, nobody knows any more whose it was.
-            self.read_notifications()?;
-            let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) else {
-                break;
-            };
-            let exit = command::exit_of(status);
-            if self.main.as_ref().is_some_and(|main| main.pid == pid) {
-                self.main = None;
-                self.report(Phase::Start, exit);
-                self.feed(Event::MainExited(exit));
-            } else if self.control == Some(pid) {
-                self.control = None;
-                if let State::Running(phase, _) = self.machine.state() {
-                    self.report(phase, exit);
-                }
-                self.feed(Event::ControlExited(exit));
-            } else {
-                self.feed(Event::OtherExited);
-            }
-        }
-        if ended.is_some() && self.main.as_ref().map(|main| main.pid) == ended {
-            // Somebody else's child: nobody tells us its status.
-            self.main = None;
-            self.feed(Event::MainExited(Exit::Code(0)));
-        }
-        Ok(())
-    }
-
-    fn report(&mut self, phase: Phase, exit: Exit) {
-        let outcome = if phase == Phase::Start {
-            exit.daemon_outcome()
-        } else {
-            exit.command_outcome()
+            names: names.join(":"),
         };
-        if outcome != Outcome::Success {
-            (self.observe)(Notice::CommandFailed { phase, exit });
+        match service.spawn(phase, command, machine, &launch) {
+            Ok(()) => Some(lifecycle::Event::Spawned),
+            Err(error) => {
+                (self.observe)(Some(name), Notice::CannotRun { phase, error });
+                Some(lifecycle::Event::SpawnFailed)
+            }
         }
     }
 
@@ -456,31 +453,32 @@ impl<'a> Supervisor<'a> {
         for index in 0..self.end_wanted.len() {
             let number = self.end_wanted[index].number;
             for _ in 0..self.end_wanted[index].take() {
-                let again = self.ending;
-                self.ending = true;
-                (self.observe)(Notice::Signal { number, again });
-                self.feed(if again { Event::Kill } else { Event::Stop });
+                let again = self.jobs.is_ending();
+                if !again {
+                    let units = self.jobs.units().iter();
+                    let failed = units.filter(|(_, unit)| unit.state().0 == "failed");
+                    self.failed = failed.map(|(name, _)| name.to_string()).collect();
+                }
+                (self.observe)(None, Notice::Signal { number, again });
+                self.feed(if again {
+                    Event::KillAll
+                } else {
+                    Event::StopAll
+                });
             }
         }
     }
-}
 
-/// The processes of a service of `user`: what descends from this one, except
-/// for Podman's pause process, which belongs to all containers of the user.
-fn processes_of(user: &User) -> Vec<Pid> {
-    let spared = user
-        .is_rootless()
-        .then(|| pause::find(user).ok().flatten())
-        .flatten()
-        .map(|process| process.pid);
-    processes::descendants(spared)
-}
-
-/// What there is to do.
-struct Ready {
-    notify: bool,
-    stdout: bool,
-    stderr: bool,
-    main_ended: Option<Pid>,
-    socket: Option<usize>,
+    fn kill_everything(&mut self) {
+        for service in self.services.values_mut() {
+            service.stdout.drain();
+            service.stderr.drain();
+        }
+        let spared = service::spared(&self.user);
+        let left: Vec<Pid> = processes::descendants(spared, self.marks)
+            .into_iter()
+            .map(|(pid, _)| pid)
+            .collect();
+        processes::signal(&left, Signal::KILL);
+    }
 }

@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use podseal_core::unit::Effect;
-use podseal_core::unit::effective::merge::Source;
+use podseal_core::unit::effective::merge::{Merged, MergedSetting, Source};
 use podseal_core::unit::effective::search::{Entry, Fragment, Located, dropins};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::effective::{Diagnostic, Scope, quadlet as effective_quadlet};
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 use podseal_core::unit::quadlet::container::Surroundings;
 use podseal_core::unit::quadlet::resource::{has_type, is_quadlet};
+use podseal_core::unit::specifier::Specifiers;
 
 use listing::Listing;
 
@@ -100,6 +101,8 @@ pub struct Unit {
     pub aliases: Vec<UnitName>,
     /// What its files add up to.
     pub view: View,
+    /// Every setting in them, where they are a unit's own files.
+    pub settings: Vec<MergedSetting>,
 }
 
 /// The units of one manager. A directory is listed once, when it is first
@@ -130,6 +133,46 @@ impl Units {
             host: host::specifiers(scope, &account, &environment),
             listings: Mutex::default(),
         }
+    }
+
+    /// Those in one directory, read as the calling user's manager would, or
+    /// for root the system's. Quadlet's files there are passed over.
+    ///
+    /// # Errors
+    /// It is no directory, or its path is not UTF-8.
+    pub fn in_directory(directory: &Path) -> Result<Self, UnitError> {
+        let scope = if rustix::process::getuid().is_root() {
+            Scope::System
+        } else {
+            Scope::User
+        };
+        let error = |source| UnitError::List {
+            path: directory.display().to_string(),
+            source,
+        };
+        let path = fs::canonicalize(directory).map_err(error)?;
+        if !path.is_dir() {
+            return Err(error(std::io::ErrorKind::NotADirectory.into()));
+        }
+        let text = path.to_str().map(str::to_owned);
+        Ok(Self {
+            path: vec![text.ok_or(UnitError::PathNotUtf8 { path })?],
+            quadlet_path: Vec::new(),
+            generated: String::new(),
+            ..Self::of(scope)
+        })
+    }
+
+    /// What a manager puts in for a specifier, such as `h` for the home.
+    #[must_use]
+    pub fn specifier(&self, letter: char) -> Option<&str> {
+        self.host.get(&letter).map(String::as_str)
+    }
+
+    /// Whose units they are.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// The directories in which the manager looks, the strongest first. Not
@@ -192,6 +235,7 @@ impl Units {
     fn unit(&self, target: &Target, unit: &UnitName, listing: &Listing) -> Result<Unit, UnitError> {
         let located = listing.units.locate(unit);
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
+        let mut settings = Vec::new();
         let view = match &located.fragment {
             Fragment::Missing => return Err(missing(target, unit, listing, self.scope)),
             Fragment::Masked(path) => masked(path),
@@ -206,6 +250,13 @@ impl Units {
                         masked(path)
                     } else {
                         let dropins = read_dropins(&located)?;
+                        let specifiers = Specifiers {
+                            unit: &located.id,
+                            fragment: Some(&fragment.path),
+                            host: &self.host,
+                        };
+                        let merged = Merged::new(Some(&fragment), &dropins, Some(&specifiers));
+                        settings = merged.settings;
                         View::new(&located.id, &fragment, &dropins, &self.host, self.scope)
                             .ok_or_else(|| UnitError::Kind {
                                 unit: located.id.clone(),
@@ -217,6 +268,7 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
+            settings,
         })
     }
 
@@ -239,6 +291,7 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
+            settings: Vec::new(),
         })
     }
 

@@ -24,6 +24,12 @@ pub struct Spawn<'a> {
     /// Descriptors that become 3, 4, … in this order. Where there are any,
     /// LISTEN_PID is added to the environment.
     pub inherited: &'a [BorrowedFd<'a>],
+    /// The working directory; none keeps the caller's.
+    pub directory: Option<&'a CStr>,
+    /// A value for RLIMIT_LOCKS, which limits nothing since Linux 2.4.25
+    /// (getrlimit(2)), is inherited by everything that is started, and can be
+    /// read in /proc/PID/limits: a mark to know processes by.
+    pub mark: Option<u64>,
 }
 
 /// What the child was doing when it failed.
@@ -33,6 +39,8 @@ pub enum Step {
     Fork,
     /// Placing the descriptors.
     Descriptors,
+    /// chdir(2).
+    Directory,
     /// execve(2).
     Exec,
 }
@@ -42,6 +50,7 @@ pub enum Step {
 #[error("{}", match step {
     Step::Fork => "cannot make a process",
     Step::Descriptors => "cannot hand over file descriptors",
+    Step::Directory => "cannot change to the working directory",
     Step::Exec => "cannot execute the program",
 })]
 pub struct SpawnError {
@@ -99,6 +108,8 @@ struct Image {
     listen_pid: Box<[u8; 32]>,
     /// The descriptors that become 0, 1, 2, 3, …
     descriptors: Vec<RawFd>,
+    directory: *const libc::c_char,
+    mark: Option<libc::rlimit>,
 }
 
 impl Image {
@@ -126,6 +137,11 @@ impl Image {
                 .chain(request.inherited)
                 .map(AsRawFd::as_raw_fd)
                 .collect(),
+            directory: request.directory.map_or(ptr::null(), CStr::as_ptr),
+            mark: request.mark.map(|mark| libc::rlimit {
+                rlim_cur: mark,
+                rlim_max: mark,
+            }),
         }
     }
 
@@ -134,7 +150,11 @@ impl Image {
         let above = self.descriptors.len() as RawFd;
         // SAFETY: duplicates an open descriptor, out of the way of those below.
         let status = unsafe { libc::fcntl(status, libc::F_DUPFD_CLOEXEC, above) };
-        let step = if status >= 0 && self.prepare(above) {
+        let step = if status < 0 || !self.prepare(above) {
+            DESCRIPTORS
+        } else if !self.change_directory() {
+            DIRECTORY
+        } else {
             self.write_pid();
             // SAFETY: all three are arrays of C strings that end with null.
             unsafe {
@@ -145,8 +165,6 @@ impl Image {
                 )
             };
             EXEC
-        } else {
-            DESCRIPTORS
         };
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         let report = encode(step, errno);
@@ -156,7 +174,12 @@ impl Image {
         unsafe { libc::_exit(127) }
     }
 
-    /// Session, signals and descriptors; false leaves the reason in errno.
+    fn change_directory(&self) -> bool {
+        // SAFETY: a C string that outlives the call.
+        self.directory.is_null() || unsafe { libc::chdir(self.directory) } == 0
+    }
+
+    /// Session, signals, mark and descriptors; false leaves the reason in errno.
     fn prepare(&mut self, above: RawFd) -> bool {
         // SAFETY: takes no argument. It cannot fail in a new process.
         unsafe { libc::setsid() };
@@ -167,6 +190,12 @@ impl Image {
         // SAFETY: restores a default disposition.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 
+        if let Some(mark) = &self.mark {
+            // SAFETY: the structure is valid.
+            if unsafe { libc::setrlimit(libc::RLIMIT_LOCKS, mark) } < 0 {
+                return false;
+            }
+        }
         for descriptor in &mut self.descriptors {
             // SAFETY: duplicates an open descriptor out of the way of targets.
             *descriptor = unsafe { libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, above) };
@@ -209,6 +238,7 @@ impl Image {
 
 const DESCRIPTORS: u8 = 0;
 const EXEC: u8 = 1;
+const DIRECTORY: u8 = 2;
 
 fn encode(step: u8, errno: i32) -> [u8; 5] {
     let mut report = [step, 0, 0, 0, 0];
@@ -222,10 +252,10 @@ fn read_failure(mut status: PipeReader) -> Option<SpawnError> {
     status.read_exact(&mut report).ok()?;
     let [step, errno @ ..] = report;
     Some(SpawnError {
-        step: if step == EXEC {
-            Step::Exec
-        } else {
-            Step::Descriptors
+        step: match step {
+            EXEC => Step::Exec,
+            DIRECTORY => Step::Directory,
+            _ => Step::Descriptors,
         },
         source: io::Error::from_raw_os_error(i32::from_ne_bytes(errno)),
     })
@@ -251,6 +281,8 @@ mod tests {
             environment: &environment.iter().map(|v| c(v)).collect::<Vec<_>>(),
             stdio: [null.as_fd(), write.as_fd(), write.as_fd()],
             inherited,
+            directory: Some(c"/"),
+            mark: Some(77),
         })
         .unwrap();
         drop(write);
@@ -307,9 +339,39 @@ mod tests {
             environment: &[],
             stdio: [null.as_fd(); 3],
             inherited: &[],
+            directory: None,
+            mark: None,
         })
         .unwrap_err();
         assert_eq!(error.step, Step::Exec);
         assert_eq!(error.source.raw_os_error(), Some(libc::ENOENT));
+    }
+
+    #[test]
+    fn the_mark_and_the_directory_are_inherited() {
+        let text = run(
+            "pwd; sh -c 'grep locks /proc/self/limits'",
+            &["PATH=/bin:/usr/bin"],
+            &[],
+        );
+        assert!(text.starts_with("/\n"), "{text}");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!(words[4..6], ["77", "77"], "{text}");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named_as_the_step() {
+        let null = File::open("/dev/null").unwrap();
+        let error = spawn(&Spawn {
+            program: &c("/bin/true"),
+            arguments: &[c("true")],
+            environment: &[],
+            stdio: [null.as_fd(); 3],
+            inherited: &[],
+            directory: Some(c"/nonexistent"),
+            mark: None,
+        })
+        .unwrap_err();
+        assert_eq!(error.step, Step::Directory);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -50,6 +51,16 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
+    /// Show how the units are that `podseal run` supervises.
+    Status(Status),
+    /// Start units of a `podseal run`.
+    Start(Units),
+    /// Stop units of a `podseal run`.
+    Stop(Units),
+    /// Stop and start units of a `podseal run`.
+    Restart(Units),
+    /// Forget that units of a `podseal run` failed, and how often they were started.
+    ResetFailed(Units),
     /// Show what a unit's file and drop-ins add up to.
     Show(Show),
     /// Show the whole story on this machine in seconds.
@@ -79,12 +90,38 @@ pub(crate) enum Command {
 ///
 /// SIGINT, SIGTERM and SIGHUP stop the service, remove what it left, and end
 /// with status 0; a second one kills it.
+///
+/// With --units, the units that are named and those that they need are run as
+/// systemd would: sockets wait for traffic, services start at once. Their
+/// files are read again before a unit is started. What restricts a service
+/// and is not supported is an error; any other such setting a warning. A
+/// socket that is given up does not end the run (see `podseal status`,
+/// `podseal reset-failed` and `podseal start`); the run ends with status 1 if
+/// a unit has failed by then.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "podseal run [OPTIONS] --listen ADDRESS... --image IMAGE [-- PODMAN_OPTION... [-- ARGUMENT...]]\n       \
-                            podseal run [OPTIONS] --listen ADDRESS... -- COMMAND..."
+                            podseal run [OPTIONS] --listen ADDRESS... -- COMMAND...\n       \
+                            podseal run [--name NAME] --units DIR UNIT..."
 )]
 pub(crate) struct Run {
+    /// Run units whose files, and drop-ins, are in this directory.
+    #[arg(
+        long = "units",
+        value_name = "DIR",
+        requires = "units",
+        conflicts_with_all = [
+            "listen", "image", "fdname", "backlog", "socket_mode", "bind_to_device", "reuse_port",
+            "start", "restart", "notify", "timeout_start", "timeout_stop", "level", "families",
+            "allow_udp", "best_effort", "runtime", "pull", "rest",
+        ]
+    )]
+    pub(crate) directory: Option<PathBuf>,
+
+    /// With --units: the sockets and services to start.
+    #[arg(value_name = "UNIT", requires = "directory", conflicts_with_all = ["listen", "rest"])]
+    pub(crate) units: Vec<String>,
+
     /// Name of the service [default: made of the image or command].
     #[arg(long, short, value_name = "NAME", value_parser = service_name)]
     pub(crate) name: Option<String>,
@@ -95,7 +132,13 @@ pub(crate) struct Run {
     /// @NAME (a UNIX stream socket; unix-dgram: or unix-seqpacket: before it
     /// for other kinds), vsock:CID:PORT. A bare PORT is every address of this
     /// host.
-    #[arg(long, short, value_name = "ADDRESS", required = true, value_parser = listen)]
+    #[arg(
+        long,
+        short,
+        value_name = "ADDRESS",
+        required_unless_present = "directory",
+        value_parser = listen
+    )]
     pub(crate) listen: Vec<Listen>,
 
     /// Run a container of this image, which must have been pulled.
@@ -214,6 +257,7 @@ impl From<Seal> for seal::Seal {
             families: arguments.families,
             allow_udp: arguments.allow_udp,
             best_effort: arguments.best_effort,
+            without: seal::Without::default(),
         }
     }
 }
@@ -240,6 +284,37 @@ pub(crate) enum Restart {
 pub(crate) enum Pull {
     Never,
     Always,
+}
+
+/// Units of a running `podseal run`.
+///
+/// Waits until it is done, and ends with status 1 where it was not: a unit that
+/// is not there, a start that failed.
+#[derive(Debug, Args)]
+pub(crate) struct Units {
+    /// The units, in full as in echo.socket.
+    #[arg(required = true, value_name = "UNIT")]
+    pub(crate) units: Vec<String>,
+}
+
+/// Show how the units are that `podseal run` supervises.
+///
+/// Ends with status 1 if a unit that is named is not there or has failed.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// How to write it.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: StatusFormat,
+
+    /// The units [default: all of every run].
+    #[arg(value_name = "UNIT")]
+    pub(crate) units: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StatusFormat {
+    Human,
+    Json,
 }
 
 /// Show what a unit's file and drop-ins add up to.
@@ -305,9 +380,28 @@ pub(crate) struct Enter {
     #[arg(long)]
     pub(crate) make_pause: bool,
 
+    /// Leave out a part of the seal, for a unit that does not ask for it. May be
+    /// given more than once.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) without: Vec<Without>,
+
+    /// Zeroth argument of COMMAND, where it is not COMMAND itself.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) argv0: Option<OsString>,
+
     /// The command, looked up in PATH.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Without {
+    /// The list of socket families.
+    Families,
+    /// That system calls through a foreign ABI kill the process.
+    Abi,
+    /// That io_uring looks absent.
+    IoUring,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -4,10 +4,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use podseal_runtime::control::Verb;
 
 use crate::cli::{Cli, Color, Command, Pause};
 use crate::exit;
 
+mod control;
 mod demo;
 mod echo;
 mod enter;
@@ -50,6 +52,11 @@ pub(crate) fn main() -> ExitCode {
         .init();
     exit::code(match cli.command {
         Command::Run(arguments) => run::run(*arguments),
+        Command::Status(arguments) => control::status(&arguments),
+        Command::Start(arguments) => control::change(Verb::Start, &arguments),
+        Command::Stop(arguments) => control::change(Verb::Stop, &arguments),
+        Command::Restart(arguments) => control::change(Verb::Restart, &arguments),
+        Command::ResetFailed(arguments) => control::change(Verb::ResetFailed, &arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),

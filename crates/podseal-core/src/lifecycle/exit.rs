@@ -19,6 +19,9 @@ const SIGPIPE: i32 = 13;
 const SIGTERM: i32 = 15;
 
 impl Exit {
+    /// systemd's `EXIT_EXEC`: the program could not be run.
+    pub const NO_PROGRAM: Self = Self::Code(203);
+
     /// What this end means for a command that should run and succeed.
     #[must_use]
     pub const fn command_outcome(self) -> Outcome {

@@ -2,18 +2,8 @@ use super::*;
 
 fn settings(kind: Kind) -> Settings {
     Settings {
-        kind,
-        start_pre: vec![],
         start: vec![Command::new(["main"])],
-        start_post: vec![],
-        stop: vec![],
-        stop_post: vec![],
-        remain_after_exit: false,
-        restart: Restart::No,
-        restart_delay: Settings::RESTART_DELAY,
-        start_limit: Limit::START,
-        timeout_start: Some(Settings::TIMEOUT),
-        timeout_stop: Some(Settings::TIMEOUT),
+        ..Settings::new(kind)
     }
 }
 
@@ -253,7 +243,9 @@ fn restart_policies() {
             );
             if restarted {
                 assert_eq!(world.after(Duration::from_millis(99)), []);
-                assert_eq!(world.after(Duration::from_millis(1)), [MAIN]);
+                let due = world.after(Duration::from_millis(1));
+                assert_eq!(due, [Action::StartAgain]);
+                assert_eq!(world.on(Event::Start), [MAIN]);
             }
         }
     }
@@ -268,16 +260,22 @@ fn the_fifth_restart_in_ten_seconds_is_refused() {
     world.start();
     for _ in 0..4 {
         world.main_ends(Exit::Code(1));
-        assert_eq!(world.after(Settings::RESTART_DELAY), [MAIN]);
+        world.after(Settings::RESTART_DELAY);
+        assert_eq!(world.on(Event::Start), [MAIN]);
         world.processes = true;
         assert_eq!(world.on(Event::Spawned), [Action::Up]);
     }
     world.main_ends(Exit::Code(1));
+    world.after(Settings::RESTART_DELAY);
     assert_eq!(
-        world.after(Settings::RESTART_DELAY),
-        [Action::Down(Outcome::StartLimitHit)]
+        world.on(Event::Start),
+        [Action::Down(Outcome::ExitCode)],
+        "what went wrong, not that it did so too often"
     );
+    assert!(world.service.start_limit_hit());
     assert_eq!(world.service.state(), State::Failed);
+    world.service.reset_failed();
+    assert_eq!(world.on(Event::Start), [MAIN]);
 }
 
 #[test]

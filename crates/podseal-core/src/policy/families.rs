@@ -83,6 +83,12 @@ impl FamilySet {
     }
 }
 
+impl FromIterator<Family> for FamilySet {
+    fn from_iter<I: IntoIterator<Item = Family>>(families: I) -> Self {
+        Self(families.into_iter().collect())
+    }
+}
+
 impl Default for FamilySet {
     /// What Podman, conmon and the OCI runtimes need: AF_UNIX to talk with one
     /// another, AF_NETLINK to set up an empty network namespace.

@@ -125,7 +125,15 @@ const NO_CALL: u32 = u32::MAX;
 /// Compiles the filter of `seal` for `architecture`.
 #[must_use]
 pub fn compile(architecture: Architecture, seal: &Seal) -> Program {
-    let mechanisms: Vec<_> = mechanism::of(seal.level).collect();
+    let without = &seal.without;
+    let left_out = [
+        (&mechanism::FAMILIES, without.families),
+        (&mechanism::NATIVE_ABI, without.abi),
+        (&mechanism::NO_IO_URING, without.io_uring),
+    ];
+    let mechanisms: Vec<_> = mechanism::of(seal.level)
+        .filter(|mechanism| !left_out.contains(&(*mechanism, true)))
+        .collect();
     compile_of(architecture, seal, &mechanisms)
 }
 

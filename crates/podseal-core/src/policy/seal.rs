@@ -14,9 +14,41 @@ pub struct Seal {
     pub allow_udp: bool,
     /// Whether to go on without what this kernel does not have.
     pub best_effort: bool,
+    /// What to leave out, for a unit that does not ask for it.
+    pub without: Without,
+}
+
+/// Parts of level `families` that a launch leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Without {
+    /// The list of socket families.
+    pub families: bool,
+    /// That a foreign system-call ABI kills the process.
+    pub abi: bool,
+    /// That io_uring looks absent.
+    pub io_uring: bool,
 }
 
 impl Seal {
+    /// A seal of level `families`, which is what systemd's own directives make.
+    #[must_use]
+    pub fn of_families(families: FamilySet) -> Self {
+        Self {
+            level: Level::Families,
+            families,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is one: no family that leads to an internet socket, and no way
+    /// around that.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let local = FamilySet::default();
+        self.without == Without::default()
+            && self.families.iter().all(|family| local.contains(family))
+    }
+
     /// The options that ask the launcher for this seal.
     #[must_use]
     pub fn options(&self) -> Vec<String> {
@@ -27,6 +59,9 @@ impl Seal {
         let flags = [
             (self.allow_udp, "--allow-udp"),
             (self.best_effort, "--best-effort"),
+            (self.without.families, "--without=families"),
+            (self.without.abi, "--without=abi"),
+            (self.without.io_uring, "--without=io-uring"),
         ];
         options.extend(
             flags
@@ -41,6 +76,28 @@ impl Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_holds() {
+        for (families, holds) in [
+            ("none", true),
+            ("AF_UNIX", true),
+            ("AF_UNIX AF_NETLINK", true),
+            ("AF_UNIX AF_INET", false),
+            ("AF_VSOCK", false),
+        ] {
+            let set = FamilySet::parse(families).expect("valid");
+            assert_eq!(Seal::of_families(set).holds(), holds, "{families}");
+        }
+        let open = Seal {
+            without: Without {
+                families: true,
+                ..Without::default()
+            },
+            ..Seal::default()
+        };
+        assert!(!open.holds());
+    }
 
     #[test]
     fn options_name_everything_that_was_asked_for() {

@@ -6,9 +6,9 @@
 
 use serde::Serialize;
 
-use super::Problem;
 use super::families::FilterMode;
 use super::words::{Flags, Words};
+use super::{Problem, WHITESPACE};
 
 /// The system calls of io_uring, see `io_uring(7)`. The first makes a ring.
 const IO_URING: [&str; 3] = ["io_uring_setup", "io_uring_enter", "io_uring_register"];
@@ -197,6 +197,20 @@ impl SyscallFilterReader {
     }
 }
 
+/// Whether a line of `SystemCallFilter=` refuses system calls of io_uring and
+/// nothing else.
+#[must_use]
+pub fn is_io_uring_only(value: &str) -> bool {
+    let Some(names) = value.strip_prefix('~') else {
+        return false;
+    };
+    let mut names = names.split(WHITESPACE).filter(|name| !name.is_empty());
+    names.all(|word| {
+        let (name, action) = word.split_once(':').unwrap_or((word, "kill"));
+        IO_URING.contains(&name) && is_action(action)
+    })
+}
+
 /// `kill`, an error's name such as `ENOSYS`, or its number. Names are not
 /// looked up: an unknown one needs only to look like one.
 fn is_action(action: &str) -> bool {
@@ -283,6 +297,19 @@ mod tests {
             assert_eq!(filter.mode, *mode, "{lines:?}");
             assert_eq!(filter.io_uring.reachable, *reachable, "{lines:?}");
             assert_eq!(problems, 0, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn lines_about_io_uring_alone() {
+        for (line, expected) in [
+            ("~io_uring_setup io_uring_enter io_uring_register", true),
+            ("~io_uring_setup:ENOSYS", true),
+            ("io_uring_setup", false),
+            ("~io_uring_setup read", false),
+            ("~@aio", false),
+        ] {
+            assert_eq!(is_io_uring_only(line), expected, "{line}");
         }
     }
 

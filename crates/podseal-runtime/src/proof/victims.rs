@@ -117,7 +117,10 @@ impl Bystander {
         let null = File::options().write(true).open("/dev/null")?;
         let command = ["sh", "-c", "read -r _ <&3"].map(str::to_owned);
         let pid = command::start(&Start {
-            command: &command,
+            program: command.first().map_or("", String::as_str),
+            arguments: &command,
+            directory: None,
+            mark: None,
             environment: &[],
             stdout: null.as_fd(),
             stderr: null.as_fd(),

@@ -4,19 +4,25 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use podseal_core::lifecycle::{Exit, Outcome, Phase};
+use podseal_core::lifecycle::{Exit, Outcome, Phase, socket};
+use podseal_core::supervised::Set;
 use rustix::process::Pid;
 
 use crate::command::CommandError;
-use crate::sockets::ServiceSocket;
+use crate::sockets::{ServiceSocket, SocketError};
+use crate::unit_set::SetError;
 
-/// What happened to the service, for people.
+/// What happened to a unit, or to all of them, for people.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice<'a> {
     /// It can be reached.
     Listening(&'a [ServiceSocket]),
-    /// Traffic came, and it is started.
+    /// A socket cannot be opened.
+    CannotListen(SocketError),
+    /// It is not opened while its service runs without it.
+    Busy,
+    /// Traffic came, and its service is started.
     Traffic(&'a ServiceSocket),
     /// It is up.
     Up {
@@ -43,7 +49,7 @@ pub enum Notice<'a> {
         /// When it should have run.
         phase: Phase,
         /// Why.
-        error: CommandError,
+        error: RunError,
     },
     /// A command ended with a failure.
     CommandFailed {
@@ -65,8 +71,14 @@ pub enum Notice<'a> {
     },
     /// It will be started again after this time.
     RestartIn(Duration),
-    /// It was started too often by traffic and is given up.
-    TriggerLimitHit,
+    /// It is not started, because a unit that it needs was not.
+    Dependency,
+    /// Nothing listens any more.
+    GivenUp(socket::Outcome),
+    /// Unit files have changed and count from the next start on.
+    Reloaded(&'a Set),
+    /// Unit files have changed and cannot be used; what was read before counts.
+    CannotReload(SetError),
     /// A signal asks to end.
     Signal {
         /// Its number.
@@ -77,14 +89,31 @@ pub enum Notice<'a> {
 }
 
 /// How supervision ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish {
     /// A signal asked for it, and everything is gone.
-    Stopped,
-    /// The service was given up.
-    GivenUp(Outcome),
-    /// Traffic started it too often.
-    TriggerLimitHit,
+    Stopped {
+        /// The units that had failed by then.
+        failed: Vec<String>,
+    },
+    /// A socket unit was given up.
+    GivenUp(socket::Outcome),
+}
+
+/// A command could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The command itself.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A file of variables for it.
+    #[error("cannot read EnvironmentFile={path}")]
+    EnvironmentFile {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// Supervision itself failed.
@@ -98,10 +127,24 @@ pub enum SuperviseError {
         /// Why.
         source: io::Error,
     },
+    /// A socket could not be opened at the beginning.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// Waiting failed.
     #[error("cannot wait for events")]
     Wait {
         /// Why.
         source: io::Error,
     },
+}
+
+impl SuperviseError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Socket(error) => error.hint(),
+            Self::SetUp { .. } | Self::Wait { .. } => None,
+        }
+    }
 }

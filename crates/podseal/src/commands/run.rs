@@ -2,18 +2,26 @@
 
 use std::time::Duration;
 
-use podseal_core::lifecycle;
+use podseal_core::lifecycle::{self, socket};
+use podseal_core::listen::SocketOptions;
 use podseal_core::podman::{Pull, name_of};
 use podseal_core::rate_limit::Limit;
-use podseal_runtime::service::{self, Image, Request, Workload};
-use podseal_runtime::sockets::SocketOptions;
-use podseal_runtime::supervise::{self, Finish, Notice};
+use podseal_core::supervised::{Kind, Set};
+use podseal_core::unit::name::UnitName;
+use podseal_runtime::service::{self, Image, PrepareError, Prepared, Request, Workload};
+use podseal_runtime::supervise::{self, Finish, Notice, Observer};
+use podseal_runtime::unit_set::UnitSet;
 
 use crate::cli::{self, Run, StartWhen};
 use crate::{exit, output};
 
 pub(super) fn run(arguments: Run) -> u8 {
     let quiet = arguments.quiet;
+    if let Some(directory) = &arguments.directory {
+        let name = arguments.name.as_deref();
+        let prepared = service::prepare_units(directory, &arguments.units, name);
+        return supervise(prepared, None, quiet);
+    }
     let request = match request(arguments) {
         Ok(request) => request,
         Err(message) => {
@@ -21,62 +29,160 @@ pub(super) fn run(arguments: Run) -> u8 {
             return exit::USAGE;
         }
     };
-    let prepared = match service::prepare(&request) {
+    supervise(service::prepare(&request), Some(&request.name), quiet)
+}
+
+/// Supervises what was prepared. One service goes by the `name` of its run,
+/// several by their own.
+fn supervise(prepared: Result<Prepared, PrepareError>, name: Option<&str>, quiet: bool) -> u8 {
+    let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             output::error(&error, error.hint().as_deref());
             return exit::FAILURE;
         }
     };
-    let name = &request.name;
-    let say = |text: String| {
+    let say = |unit: Option<&UnitName>, text: String| {
         if !quiet {
-            output::note(format_args!("{name}: {text}"));
+            output::note(format_args!("{}: {text}", called(name, unit)));
         }
     };
     if let Some(choice) = &prepared.oci_runtime {
         for failure in &choice.failures {
             let path = failure.path.display();
-            say(format!("{path} does not work here: {}", failure.message));
+            say(
+                None,
+                format!("{path} does not work here: {}", failure.message),
+            );
         }
-        say(format!("using {}", choice.path.display()));
+        say(None, format!("using {}", choice.path.display()));
     }
-    let finish = supervise::run(prepared.service, &mut |notice| match notice {
-        Notice::Explained {
-            evidence,
-            cause,
-            fix,
-        } => {
-            output::note(format_args!("{name}: why: {cause}"));
-            output::note(format_args!("{name}:      as seen in: {evidence}"));
-            output::note(format_args!("{name}: fix: {fix}"));
-        }
-        Notice::CannotRun { phase, error } => {
-            output::note(format_args!("{name}: {phase}:"));
-            output::error(&error, None);
-        }
-        Notice::CidFile { path, error } => output::note(format_args!(
-            "{name}: cannot use the container id file {}: {error}; going on by the container's name",
-            path.display()
-        )),
-        other => say(words(&other)),
-    });
-    match finish {
-        Ok(Finish::Stopped) => {
-            say("stopped".into());
+    if let Some(units) = &prepared.units {
+        introduce(units, &say);
+    }
+    let mut observe = observer(name, &say);
+    match supervise::run(prepared.supervised, &mut observe) {
+        Ok(Finish::Stopped { failed }) => {
+            // A single service that fails is started again by traffic.
+            if name.is_none() && !failed.is_empty() {
+                output::note(format_args!("stopped; failed: {}", failed.join(", ")));
+                return exit::FAILURE;
+            }
+            say(None, "stopped".into());
             exit::SUCCESS
         }
         Ok(Finish::GivenUp(outcome)) => {
-            gave_up(name, &outcome.to_string(), Limit::START);
-            exit::FAILURE
-        }
-        Ok(Finish::TriggerLimitHit) => {
-            gave_up(name, "trigger-limit-hit", Limit::TRIGGER);
+            let (result, limit) = match outcome {
+                socket::Outcome::ServiceStartLimitHit => ("start-limit-hit".into(), Limit::START),
+                other => (other.to_string(), Limit::TRIGGER),
+            };
+            gave_up(called(name, None), &result, limit);
             exit::FAILURE
         }
         Err(error) => {
-            output::error(&error, None);
+            output::error(&error, error.hint().as_deref());
             exit::FAILURE
+        }
+    }
+}
+
+/// Who a line is about.
+fn called<'a>(name: Option<&'a str>, unit: Option<&'a UnitName>) -> &'a str {
+    name.or(unit.map(UnitName::as_str)).unwrap_or("podseal")
+}
+
+fn observer<'a>(
+    name: Option<&'a str>,
+    say: &'a dyn Fn(Option<&UnitName>, String),
+) -> Box<Observer<'a>> {
+    Box::new(move |unit, notice| {
+        let called = called(name, unit);
+        match notice {
+            Notice::Explained {
+                evidence,
+                cause,
+                fix,
+            } => {
+                output::note(format_args!("{called}: why: {cause}"));
+                output::note(format_args!("{called}:      as seen in: {evidence}"));
+                output::note(format_args!("{called}: fix: {fix}"));
+            }
+            Notice::CannotRun { phase, error } => {
+                output::note(format_args!("{called}: {phase}:"));
+                output::error(&error, None);
+            }
+            Notice::CannotListen(error) => output::error(&error, error.hint().as_deref()),
+            Notice::Reloaded(set) => {
+                say(
+                    None,
+                    "unit files have changed, and count from now on".into(),
+                );
+                seals(set, say);
+            }
+            Notice::CannotReload(error) => {
+                output::error(
+                    &error,
+                    Some("what was read before counts until this is mended"),
+                );
+            }
+            Notice::CidFile { path, error } => output::note(format_args!(
+                "{called}: cannot use the container id file {}: {error}; \
+                 going on by the container's name",
+                path.display()
+            )),
+            // The end of a single service is told when all is over.
+            Notice::GivenUp(outcome) if name.is_none() => {
+                output::note(format_args!("{called}: no longer listening ({outcome})"));
+            }
+            Notice::GivenUp(_) => {}
+            other => say(unit, words(&other)),
+        }
+    })
+}
+
+/// Says what is left out of units, and what is sealed.
+fn introduce(units: &UnitSet, say: &dyn Fn(Option<&UnitName>, String)) {
+    for (unit, remark) in &units.warnings {
+        match &remark.origin {
+            Some(origin) => output::warning(format_args!(
+                "{}:{}: {}",
+                origin.file, origin.line, remark.message
+            )),
+            None => output::warning(format_args!("{unit}: {}", remark.message)),
+        }
+    }
+    seals(&units.set, say);
+}
+
+/// Says which services are sealed, and loudly which are not.
+fn seals(set: &Set, say: &dyn Fn(Option<&UnitName>, String)) {
+    for (unit, kind) in set.units() {
+        let Kind::Service(service) = kind else {
+            continue;
+        };
+        if let Some(why) = service.not_sealed() {
+            output::warning(format_args!("{unit} is NOT SEALED: {why}"));
+        } else {
+            let seal = service.execution.seal.iter();
+            for seal in seal {
+                let (level, families) = (seal.level, &seal.families);
+                let text = format!("sealed at level {level}: {families} only");
+                say(Some(unit), text);
+            }
+        }
+        let commands = &service.settings;
+        let all = [
+            &commands.start_pre,
+            &commands.start,
+            &commands.start_post,
+            &commands.stop,
+            &commands.stop_post,
+        ];
+        for command in all.into_iter().flatten().filter(|c| c.unrestricted) {
+            output::warning(format_args!(
+                "{unit} runs {} outside the seal, because of its +",
+                command.program
+            ));
         }
     }
 }
@@ -115,7 +221,8 @@ fn words(notice: &Notice<'_>) -> String {
         Notice::CommandFailed { phase, exit } => format!("{phase} {exit}"),
         Notice::Down(outcome) => format!("down ({outcome})"),
         Notice::RestartIn(delay) => format!("starting again in {} ms", delay.as_millis()),
-        Notice::TriggerLimitHit => "traffic came too often".into(),
+        Notice::Busy => "not opened: its service runs without it; stop that first".into(),
+        Notice::Dependency => "not started: a unit that it needs did not start".into(),
         Notice::Signal { number, again } => format!(
             "signal {number}, {}",
             if *again { "killing" } else { "stopping" }
@@ -162,6 +269,9 @@ fn request(arguments: Run) -> Result<Request, UsageError> {
             mode: arguments.socket_mode,
             bind_to_device: arguments.bind_to_device,
             reuse_port: arguments.reuse_port,
+            // One meaning on every host, whatever net.ipv6.bindv6only says.
+            ipv6_only: Some(false),
+            ..SocketOptions::default()
         },
         names: arguments.fdname,
         seal: arguments.seal.into(),

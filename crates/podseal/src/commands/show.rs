@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &Show) -> u8 {
     let mut shown = Vec::new();
     for argument in &arguments.units {
         match read(&units, argument) {
-            Ok(Unit { aliases, view }) => {
+            Ok(Unit { aliases, view, .. }) => {
                 warn(&view);
                 shown.push(Shown::new(argument, aliases, view));
             }

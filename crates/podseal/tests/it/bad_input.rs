@@ -185,12 +185,7 @@ fn an_interface_that_is_not_there() {
     let place = Place::new();
     let listen = format!("--listen=127.0.0.1:{}", free_port());
     let words = [&*listen, "--bind-to-device=podseal-none", "--", "true"];
-    refused(
-        &place,
-        &words,
-        1,
-        &["with --bind-to-device", "No such device"],
-    );
+    refused(&place, &words, 1, &["with BindToDevice=", "No such device"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::fixture::{BOUND, Ended, Place, Running, describe, eventually, output}
 use crate::talk::{Client, hello};
 
 /// Podman's own name for the image that the tests make.
-const IMAGE: &str = "localhost/podseal-it:1";
+pub(crate) const IMAGE: &str = "localhost/podseal-it:1";
 
 /// Declares tests that are the same for root and for a normal user.
 macro_rules! scenarios {
@@ -110,13 +110,13 @@ impl Lab {
         lab
     }
 
-    fn podman(&self, arguments: &[&str]) -> String {
+    pub(crate) fn podman(&self, arguments: &[&str]) -> String {
         let ended = output(self.place.program("podman").args(arguments));
         assert!(ended.status.success(), "{arguments:?}: {ended:?}");
         ended.stdout.trim().to_owned()
     }
 
-    fn socket(&self) -> String {
+    pub(crate) fn socket(&self) -> String {
         self.place.text("socket")
     }
 
@@ -140,7 +140,7 @@ impl Lab {
         Pid::from_raw(pid.parse().unwrap()).unwrap()
     }
 
-    fn hello(&self, run: &Running) {
+    pub(crate) fn hello(&self, run: &Running) {
         hello(&self.socket()).unwrap_or_else(|error| panic!("{error}: {}", run.stderr()));
     }
 

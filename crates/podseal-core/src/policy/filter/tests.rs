@@ -319,3 +319,35 @@ fn the_longest_program_still_jumps_within_a_byte() {
         assert!(length <= most, "{level}: {length}");
     }
 }
+
+#[test]
+fn parts_can_be_left_out() {
+    use crate::policy::seal::Without;
+    for bits in 0..8_u8 {
+        let without = Without {
+            families: bits & 1 != 0,
+            abi: bits & 2 != 0,
+            io_uring: bits & 4 != 0,
+        };
+        let seal = Seal {
+            without,
+            ..Seal::of_families(FamilySet::default())
+        };
+        let program = compile(Architecture::X86_64, &seal);
+        let passes = |architecture: u32, number| {
+            let arguments = [2, 1, 0, 0, 0, 0];
+            let call = SystemCall {
+                number,
+                architecture,
+                arguments,
+            };
+            program.run(&call) == Ok(Action::Allow)
+        };
+        let own = Architecture::X86_64.audit_token();
+        let number = |call| Architecture::X86_64.number(call);
+        assert_eq!(passes(own, number(Call::Socket)), without.families);
+        assert_eq!(passes(own, number(Call::IoUringSetup)), without.io_uring);
+        assert_eq!(passes(0x4000_0003, 359), without.abi);
+        assert_eq!(passes(own, X32_BIT + 41), without.abi);
+    }
+}

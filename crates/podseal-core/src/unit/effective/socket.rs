@@ -71,6 +71,8 @@ pub struct Socket {
     pub file_descriptor_name: String,
     /// `SocketMode=`, as octal digits.
     pub socket_mode: String,
+    /// `DirectoryMode=`, as octal digits.
+    pub directory_mode: String,
     /// `SocketUser=`.
     pub socket_user: Option<String>,
     /// `SocketGroup=`.
@@ -151,6 +153,9 @@ impl Socket {
             socket_mode: reader
                 .scalar(SECTION, "SocketMode", mode)
                 .unwrap_or_else(|| "0666".to_owned()),
+            directory_mode: reader
+                .scalar(SECTION, "DirectoryMode", mode)
+                .unwrap_or_else(|| "0755".to_owned()),
             socket_user: reader.text(SECTION, "SocketUser"),
             socket_group: reader.text(SECTION, "SocketGroup"),
             bind_ipv6_only: reader

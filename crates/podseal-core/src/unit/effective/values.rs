@@ -45,6 +45,13 @@ const SIGNALS: [&str; 31] = [
 ];
 
 impl Signal {
+    /// The name of a signal without `SIG`, unless it is a real-time one.
+    #[must_use]
+    pub fn name_of(number: i32) -> Option<&'static str> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        SIGNALS.get(index).copied()
+    }
+
     /// Reads a name with or without `SIG`, `RTMIN+N`, `RTMAX-N` or a number.
     pub(super) fn from_word(word: &str) -> Result<Self, String> {
         const RTMIN: u8 = 34;

@@ -1,0 +1,94 @@
+//! What is asked of a running supervisor, and the answers.
+
+use podseal_core::jobs::{Event, JobKind};
+use podseal_core::supervised::Kind;
+use podseal_core::unit::name::UnitName;
+
+use super::Supervisor;
+use crate::control::{Request, Response, UnitStatus, Verb};
+
+impl Supervisor<'_, '_> {
+    /// Does what a client asks and answers, at once or when it is done.
+    pub(super) fn answer_client(&mut self, index: usize) {
+        let Some(request) = self.control.read(index) else {
+            return;
+        };
+        if matches!(request.verb, Verb::Start | Verb::Restart) {
+            self.reload();
+        }
+        let units = match self.named(&request) {
+            Ok(units) => units,
+            Err(error) => {
+                let response = Response {
+                    error: Some(error),
+                    ..Response::default()
+                };
+                return self.control.answer(index, response);
+            }
+        };
+        let kind = match request.verb {
+            Verb::Status => {
+                let units = units.iter().filter_map(|name| self.status(name));
+                let response = Response {
+                    units: units.collect(),
+                    ..Response::default()
+                };
+                return self.control.answer(index, response);
+            }
+            Verb::ResetFailed => {
+                for unit in units {
+                    self.feed(Event::ResetFailed(unit));
+                }
+                return self.control.answer(index, Response::default());
+            }
+            Verb::Start => JobKind::Start,
+            Verb::Stop => JobKind::Stop,
+            Verb::Restart => JobKind::Restart,
+        };
+        self.control.wait(index, units.clone());
+        for unit in units {
+            self.feed(Event::Wanted(kind, unit));
+        }
+    }
+
+    /// The units of a request, all where it names none.
+    fn named(&self, request: &Request) -> Result<Vec<UnitName>, String> {
+        if request.units.is_empty() {
+            return Ok(self.jobs.units().keys().cloned().collect());
+        }
+        let find = |text: &String| {
+            let name: UnitName = text
+                .parse()
+                .map_err(|_| format!("{text:?} is no unit name"))?;
+            let own = self.set.find(&name).map_or(&name, |(own, _)| own);
+            if self.jobs.units().contains_key(own) {
+                Ok(own.clone())
+            } else {
+                Err(format!("there is no unit {text} in this run"))
+            }
+        };
+        request.units.iter().map(find).collect()
+    }
+
+    fn status(&self, name: &UnitName) -> Option<UnitStatus> {
+        let unit = self.jobs.units().get(name)?;
+        let service = self.services.get(name);
+        let (active_state, sub_state) = unit.state();
+        let main = service.and_then(|service| service.main.as_ref());
+        let would_be = || {
+            let unit = self.set.find(name).map(|(_, kind)| kind);
+            matches!(unit, Some(Kind::Service(unit)) if unit.not_sealed().is_none())
+        };
+        let listen = self.sockets.get(name).into_iter().flatten();
+        Some(UnitStatus {
+            unit: name.to_string(),
+            active_state: active_state.to_owned(),
+            sub_state: sub_state.to_owned(),
+            result: unit.result(),
+            job: unit.job().map(|job| job.to_string()),
+            main_pid: main.map(|main| main.pid.as_raw_nonzero().get()),
+            sealed: service.map(|service| service.sealed.unwrap_or_else(would_be)),
+            listen: listen.map(|socket| socket.listen.to_string()).collect(),
+        })
+    }
+}
