@@ -1,5 +1,5 @@
 //! Development tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask
-//! bench`, `cargo xtask deny`.
+//! bench`, `cargo xtask lab`, `cargo xtask deny`.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -7,6 +7,8 @@ mod bench;
 mod command;
 mod demo;
 mod deny;
+mod interrupt;
+mod lab;
 mod output;
 mod requirements;
 mod steps;
@@ -24,6 +26,9 @@ fn main() -> ExitCode {
         Task::Test(test) => test::run(&test),
         Task::Bench(bench) => return conclude(bench::run(&bench)),
         Task::BenchLoop(count) => return conclude(bench::system_calls(&count)),
+        Task::Lab(lab) => return conclude(lab::run(&lab)),
+        Task::LabConsole { machine } => return conclude(lab::hold_console(&machine)),
+        Task::LabInit { machine } => return conclude(lab::become_init(&machine)),
         Task::Deny(deny) => deny::run(&deny).map_err(Into::into),
     };
     conclude(outcome)
