@@ -52,7 +52,7 @@ pub(crate) struct Demo {
 }
 
 /// Install what the tests need, then check formatting, lints, dependencies and
-/// tests, in this order.
+/// tests, in this order; the tests on real systemd last, where this is root.
 ///
 /// The first step that fails ends the run with its exit status. Where the
 /// environment variable CI is set, a test that cannot run on this machine fails
