@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How long anything may take before a test fails, in seconds.
 const BOUND: &str = "60";
@@ -44,16 +44,20 @@ impl Machine {
     /// The machine, together with other tests. None where there is none, which
     /// is said.
     pub(crate) fn shared(what: &str) -> Option<Self> {
-        let mut machine = Self::find(what)?;
-        machine._shared = Some(MACHINE.read().unwrap_or_else(|poison| poison.into_inner()));
-        Some(machine)
+        let shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Self {
+            _shared: Some(shared),
+            ..Self::find(what)?
+        })
     }
 
     /// The machine while no other test uses it.
     pub(crate) fn alone(what: &str) -> Option<Self> {
-        let mut machine = Self::find(what)?;
-        machine._alone = Some(MACHINE.write().unwrap_or_else(|poison| poison.into_inner()));
-        Some(machine)
+        let alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+        Some(Self {
+            _alone: Some(alone),
+            ..Self::find(what)?
+        })
     }
 
     fn find(what: &str) -> Option<Self> {
