@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::lab::Release;
+
 /// Development tasks of podseal.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
@@ -21,6 +23,17 @@ pub(crate) enum Task {
     /// `bench` runs under each filter.
     #[command(hide = true)]
     BenchLoop(BenchLoop),
+    Lab(Lab),
+    /// Start a machine of the lab and hold its console.
+    #[command(hide = true)]
+    LabConsole {
+        machine: String,
+    },
+    /// Become the first process of a machine, in its namespaces.
+    #[command(hide = true)]
+    LabInit {
+        machine: String,
+    },
     Deny(Deny),
     Docs(Docs),
 }
@@ -40,7 +53,7 @@ pub(crate) struct Demo {
 }
 
 /// Install what the tests need, then check formatting, lints, dependencies and
-/// tests, in this order.
+/// tests, in this order; the tests on real systemd last, where this is root.
 ///
 /// The first step that fails ends the run with its exit status. Where the
 /// environment variable CI is set, a test that cannot run on this machine fails
@@ -73,6 +86,118 @@ pub(crate) struct BenchLoop {
     pub(crate) sockets: u32,
     /// How often to call getppid(2).
     pub(crate) calls: u32,
+}
+
+/// Run machines with real systemd and real Podman, in namespaces of this host.
+///
+/// A machine has a Debian of its own, a user "lab" whose manager runs from boot
+/// on, a network of its own with nothing but a loopback interface, a registry
+/// at localhost:5000, and podseal as it was built last. It shares the kernel:
+/// its root is root here too, so this is no place for what you do not trust.
+/// Needs root, and the network when the first machine of a release is made.
+#[derive(Debug, Args)]
+pub(crate) struct Lab {
+    #[command(subcommand)]
+    pub(crate) task: LabTask,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabTask {
+    Up(LabUp),
+    /// Start a shell in a machine.
+    Shell(LabShell),
+    Run(LabRun),
+    /// Shut a machine down and boot the same disk again.
+    Reboot(Which),
+    /// Stop a machine and remove it, in whatever state it is.
+    Down(LabDown),
+    /// List the machines of this checkout.
+    List,
+    Test(LabTest),
+}
+
+/// Build podseal, make a machine and boot it.
+///
+/// One that runs gets podseal anew; one that stopped is booted again.
+#[derive(Debug, Args)]
+pub(crate) struct LabUp {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabShell {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+/// Run a command in a machine.
+///
+/// Input, output, Ctrl-C and the exit status are the command's own.
+#[derive(Debug, Args)]
+pub(crate) struct LabRun {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) who: Who,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabDown {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// All machines of this checkout.
+    #[arg(long, conflicts_with_all = ["release", "name"])]
+    pub(crate) all: bool,
+}
+
+/// Make a machine, run the tests of podseal-lab in it and remove it.
+#[derive(Debug, Args)]
+pub(crate) struct LabTest {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// The Debian release.
+    #[arg(long, value_enum, default_value_t = Release::Trixie)]
+    pub(crate) release: Release,
+    /// Leave the machine running afterwards.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Run only the tests with this in their name.
+    pub(crate) filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The Debian release.
+    #[arg(long, value_enum, default_value_t = Release::Trixie)]
+    pub(crate) release: Release,
+    /// The machine's name: that of its release by default.
+    #[arg(long, value_parser = machine_name)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Who {
+    /// As the user "lab" instead of root.
+    #[arg(long)]
+    pub(crate) user: bool,
+}
+
+/// A name that can be a file's and a host's.
+fn machine_name(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=40).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err("lower-case letters, digits and dashes make a name".to_owned())
+    }
 }
 
 /// Check licences, sources and duplicates of all dependencies with cargo-deny,

@@ -4,7 +4,6 @@
 mod activation;
 mod filter;
 mod idle;
-mod interrupt;
 mod launcher;
 mod report;
 mod site;
@@ -21,6 +20,7 @@ use site::Site;
 
 use crate::arguments::Bench;
 use crate::command::{Command, RunError, StartError, workspace};
+use crate::interrupt::{self, Interrupted};
 use crate::output;
 use crate::requirements::{self, RequirementError};
 
@@ -56,8 +56,8 @@ pub(crate) enum BenchError {
         text: String,
         expected: String,
     },
-    #[error("interrupted")]
-    Interrupted,
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     #[error("cannot catch signals")]
     Signals(#[source] io::Error),
     #[error(transparent)]
@@ -190,7 +190,10 @@ fn attempt<T>(
     what: &str,
     measurement: impl FnOnce(&mut Section) -> Result<T, BenchError>,
 ) -> Option<T> {
-    match interrupt::check().and_then(|()| measurement(section)) {
+    match interrupt::check()
+        .map_err(Into::into)
+        .and_then(|()| measurement(section))
+    {
         Ok(value) => Some(value),
         Err(error) => {
             section

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::mem;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command as Process, ExitStatus, Stdio};
@@ -70,6 +72,16 @@ impl Running {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lets it live on, beyond this process.
+    pub(crate) fn leave(self) {
+        mem::forget(self);
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn finish(&mut self) -> io::Result<u8> {
+        self.child.wait().map(shell_status)
     }
 
     /// Whether it has not ended yet.
@@ -214,6 +226,19 @@ impl Command {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
+            .spawn()
+            .map_err(|source| self.error(source))?;
+        Ok(Running { child })
+    }
+
+    /// Starts the command with a terminal as stdin, stdout and stderr.
+    pub(crate) fn start_on(&self, terminal: &OwnedFd) -> Result<Running, StartError> {
+        let end = || terminal.try_clone().map_err(|source| self.error(source));
+        let child = self
+            .process()
+            .stdin(end()?)
+            .stdout(end()?)
+            .stderr(end()?)
             .spawn()
             .map_err(|source| self.error(source))?;
         Ok(Running { child })

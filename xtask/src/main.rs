@@ -1,5 +1,5 @@
 //! Development tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask
-//! bench`, `cargo xtask deny`, `cargo xtask docs`.
+//! bench`, `cargo xtask lab`, `cargo xtask docs`, `cargo xtask deny`.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -8,6 +8,8 @@ mod command;
 mod demo;
 mod deny;
 mod docs;
+mod interrupt;
+mod lab;
 mod output;
 mod requirements;
 mod steps;
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
         Task::Bench(bench) => return conclude(bench::run(&bench)),
         Task::BenchLoop(count) => return conclude(bench::system_calls(&count)),
         Task::Docs(docs) => return conclude(docs::run(&docs)),
+        Task::Lab(lab) => return conclude(lab::run(&lab)),
+        Task::LabConsole { machine } => return conclude(lab::hold_console(&machine)),
+        Task::LabInit { machine } => return conclude(lab::become_init(&machine)),
         Task::Deny(deny) => deny::run(&deny).map_err(Into::into),
     };
     conclude(outcome)

@@ -13,7 +13,7 @@ use crate::output;
 /// A Debian package and what to look for where there are no Debian packages.
 struct Requirement {
     package: &'static str,
-    /// Programs any one of which will do.
+    /// Programs any one of which will do; none for a package of data.
     programs: &'static [&'static str],
 }
 
@@ -71,6 +71,24 @@ const BENCHMARKS: &[Requirement] = &[
     },
 ];
 
+/// What the lab needs.
+const LAB: &[Requirement] = &[
+    // Makes the machine's disk from Debian packages.
+    Requirement {
+        package: "mmdebstrap",
+        programs: &["mmdebstrap"],
+    },
+    // The keys those packages are signed with; Ubuntu does not have them.
+    Requirement {
+        package: "debian-archive-keyring",
+        programs: &[],
+    },
+    Requirement {
+        package: "util-linux",
+        programs: &["unshare"],
+    },
+];
+
 /// Where programs are looked for after PATH: users often lack the sbin
 /// directories, and the last two are where Podman looks for conmon
 /// (containers.conf(5), conmon_path).
@@ -111,6 +129,11 @@ pub(crate) fn for_tests(install: &Install) -> Result<(), RequirementError> {
 /// Makes sure that what the benchmarks need is there.
 pub(crate) fn for_benchmarks(install: &Install) -> Result<(), RequirementError> {
     provide(install, PODMAN.iter().chain(TESTS).chain(BENCHMARKS))
+}
+
+/// Makes sure that what the lab needs is there.
+pub(crate) fn for_lab(install: &Install) -> Result<(), RequirementError> {
+    provide(install, LAB.iter())
 }
 
 fn provide<'a>(
@@ -180,7 +203,10 @@ fn missing_programs<'a>(
     is_there: impl Fn(&str) -> bool,
 ) -> Vec<String> {
     requirements
-        .filter(|requirement| !requirement.programs.iter().any(|program| is_there(program)))
+        .filter(|requirement| {
+            let programs = requirement.programs;
+            !programs.is_empty() && !programs.iter().any(|program| is_there(program))
+        })
         .map(|requirement| requirement.programs.join(" or "))
         .collect()
 }

@@ -103,8 +103,8 @@ impl SocketAddress {
         match self {
             Self::Unix { .. } | Self::Abstract { .. } => true,
             _ if wanted == SocketKind::SequentialPacket => false,
-            Self::Vsock { kind, .. } => kind.is_none_or(|kind| kind == wanted),
-            Self::Inet { .. } | Self::Inet6 { .. } => true,
+            // The kind that a vsock prefix names does not count: the setting's does.
+            Self::Vsock { .. } | Self::Inet { .. } | Self::Inet6 { .. } => true,
         }
     }
 }

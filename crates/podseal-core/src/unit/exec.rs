@@ -221,7 +221,7 @@ fn check_path(path: &str, word: &str) -> Result<(), String> {
 }
 
 /// Drops repeated slashes and `.` components.
-fn simplify(path: &str) -> String {
+pub(crate) fn simplify(path: &str) -> String {
     let parts: Vec<&str> = path
         .split('/')
         .filter(|part| !matches!(*part, "" | "."))

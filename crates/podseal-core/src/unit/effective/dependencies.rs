@@ -34,6 +34,14 @@ impl Dependencies {
     pub fn of(&self, key: &str) -> &[Dependency] {
         self.by_key.get(key).map_or(&[], Vec::as_slice)
     }
+
+    /// Adds one that follows from another setting.
+    pub(super) fn imply(&mut self, key: &'static str, unit: &UnitName) {
+        self.by_key.entry(key).or_default().push(Dependency {
+            unit: unit.clone(),
+            origin: None,
+        });
+    }
 }
 
 /// Keys whose values are unit names. An empty value does not reset them.
@@ -87,11 +95,24 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: Scope) -> Dependencies {
     let mut by_key: BTreeMap<&'static str, Vec<Dependency>> = BTreeMap::new();
     for (section, keys) in KEYS {
         for key in *keys {
-            let flags = Flags::UNQUOTE | Flags::RETAIN_ESCAPE;
-            // [Install] may name templates: an instance is filled in later.
-            let templates = *section == "Install";
+            // [Install] may name templates, and is read with quotes.
+            let install = *section == "Install";
+            let flags = if install {
+                Flags::UNQUOTE | Flags::RETAIN_ESCAPE
+            } else {
+                Flags::RETAIN_ESCAPE
+            };
+            let own = reader.specifiers.unit;
             for setting in reader.merged.all(section, key) {
-                for unit in reader.words(setting, flags, |word| unit_name(word, templates)) {
+                let units = reader.words(setting, flags, |word| {
+                    let unit = unit_name(word)?;
+                    if install {
+                        Ok(unit)
+                    } else {
+                        instantiated(unit, own)
+                    }
+                });
+                for unit in units {
                     by_key.entry(key).or_default().push(Dependency {
                         unit,
                         origin: Some(setting.origin.clone()),
@@ -116,12 +137,20 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: Scope) -> Dependencies {
     Dependencies { by_key }
 }
 
-fn unit_name(word: &str, templates: bool) -> Result<UnitName, String> {
-    let name: UnitName = word
-        .parse()
-        .map_err(|_| format!("{word:?} is not a unit name"))?;
-    if name.kind() == NameKind::Template && !templates {
-        return Err(format!("{word} is a template without an instance"));
+fn unit_name(word: &str) -> Result<UnitName, String> {
+    word.parse()
+        .map_err(|_| format!("{word:?} is not a unit name"))
+}
+
+/// A dependency on a template is one on its instance of the unit's own
+/// instance, or of its prefix where it has none.
+fn instantiated(unit: UnitName, own: &UnitName) -> Result<UnitName, String> {
+    if unit.kind() != NameKind::Template {
+        return Ok(unit);
     }
-    Ok(name)
+    let instance = own
+        .instance()
+        .filter(|instance| !instance.is_empty())
+        .unwrap_or(own.prefix());
+    unit.with_instance(instance).map_err(|e| e.to_string())
 }

@@ -17,7 +17,7 @@ use super::quadlet::Quadlet;
 use super::reader::{Origins, Reader};
 use super::values::words;
 use super::{Diagnostic, Located, Scope, Signal, VERSION};
-use crate::unit::exec::{ExecCommand, parse_exec};
+use crate::unit::exec::{ExecCommand, parse_exec, simplify};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::specifier::Specifiers;
 use crate::unit::time_span::TimeSpan;
@@ -200,18 +200,15 @@ impl Service {
             start_limit_burst,
             remain_after_exit: reader.boolean(SECTION, "RemainAfterExit") == Some(true),
             kill_mode: reader
-                .scalar(SECTION, "KillMode", KillMode::from_word)
+                .scalar(SECTION, "KillMode", |word| match word {
+                    "" => Ok(KillMode::ControlGroup),
+                    word => KillMode::from_word(word),
+                })
                 .unwrap_or(KillMode::ControlGroup),
             kill_signal: reader
                 .scalar(SECTION, "KillSignal", Signal::from_word)
                 .unwrap_or(Signal(15)),
-            notify_access: match (service_type, notify_access) {
-                (
-                    ServiceType::Notify | ServiceType::NotifyReload,
-                    None | Some(NotifyAccess::None),
-                ) => NotifyAccess::Main,
-                (_, access) => access.unwrap_or(NotifyAccess::None),
-            },
+            notify_access: notify_access.unwrap_or(NotifyAccess::None),
             sockets: sockets(&mut reader),
             file_descriptor_store_max: reader
                 .number(SECTION, "FileDescriptorStoreMax")
@@ -223,6 +220,7 @@ impl Service {
             origins: Origins::new(),
             diagnostics: Vec::new(),
         };
+        service.imply(&mut reader);
         let ends_in_action = success_action::read(&mut reader);
         (service.origins, service.diagnostics) = reader.finish();
         service.verify(bus_name.is_some(), ends_in_action);
@@ -233,6 +231,25 @@ impl Service {
     #[must_use]
     pub fn commands_of(&self, key: &str) -> &[Located<ExecCommand>] {
         self.commands.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What settings mean for others.
+    fn imply(&mut self, reader: &mut Reader<'_>) {
+        let watchdog = reader.time_span(SECTION, "WatchdogSec");
+        let is_told = matches!(
+            self.service_type,
+            ServiceType::Notify | ServiceType::NotifyReload
+        ) || self.file_descriptor_store_max > 0
+            || watchdog.is_some_and(|span| {
+                !matches!(span, TimeSpan::Infinity | TimeSpan::Finite(Duration::ZERO))
+            });
+        if is_told && self.notify_access == NotifyAccess::None {
+            self.notify_access = NotifyAccess::Main;
+        }
+        for socket in &self.sockets {
+            self.dependencies.imply("Wants", socket);
+            self.dependencies.imply("After", socket);
+        }
     }
 
     /// What systemd checks once everything is read.
@@ -358,7 +375,10 @@ fn environment(reader: &mut Reader<'_>) -> (BTreeMap<String, String>, Vec<String
             continue;
         };
         let file = reader.specifiers.expand(&setting.value);
-        match file.map_err(|e| e.to_string()).and_then(environment_file) {
+        match file
+            .map_err(|e| e.to_string())
+            .and_then(|file| environment_file(&file))
+        {
             Ok(file) => files.push(file),
             Err(message) => reader.ignore(setting, message),
         }
@@ -366,15 +386,18 @@ fn environment(reader: &mut Reader<'_>) -> (BTreeMap<String, String>, Vec<String
     (variables.into_iter().collect(), files)
 }
 
-fn environment_file(file: String) -> Result<String, String> {
-    let path = file.strip_prefix('-').unwrap_or(&file);
+fn environment_file(file: &str) -> Result<String, String> {
+    let (dash, path) = match file.strip_prefix('-') {
+        Some(path) => ("-", path),
+        None => ("", file),
+    };
     // A specifier that stayed may well be an absolute path.
     if !path.starts_with(['/', '%']) {
         Err(format!("{path:?} is not an absolute path"))
     } else if path.split('/').any(|part| part == "..") {
         Err(format!("{path:?} is not a normalized path"))
     } else {
-        Ok(file)
+        Ok(format!("{dash}{}", simplify(path)))
     }
 }
 

@@ -149,7 +149,7 @@ impl Socket {
                 .clone()
                 .unwrap_or_else(|| default_service(specifiers.unit, accept)),
             accept,
-            file_descriptor_name: file_descriptor_name(&mut reader),
+            file_descriptor_name: file_descriptor_name(&mut reader, accept),
             socket_mode: reader
                 .scalar(SECTION, "SocketMode", mode)
                 .unwrap_or_else(|| "0666".to_owned()),
@@ -169,12 +169,14 @@ impl Socket {
             free_bind: flag(&mut reader, "FreeBind"),
             no_delay: flag(&mut reader, "NoDelay"),
             pass_credentials: flag(&mut reader, "PassCredentials"),
-            socket_protocol: reader.scalar(SECTION, "SocketProtocol", SocketProtocol::from_word),
+            socket_protocol: reader.scalar(SECTION, "SocketProtocol", |word| {
+                SocketProtocol::from_word(&word.to_ascii_lowercase())
+            }),
             backlog: reader.number(SECTION, "Backlog").unwrap_or(BACKLOG),
             max_connections: reader.number(SECTION, "MaxConnections").unwrap_or(64),
-            trigger_limit_interval_sec: reader.time_span(SECTION, "TriggerLimitIntervalSec"),
+            trigger_limit_interval_sec: limit_interval(&mut reader, "TriggerLimitIntervalSec"),
             trigger_limit_burst: reader.number(SECTION, "TriggerLimitBurst"),
-            poll_limit_interval_sec: reader.time_span(SECTION, "PollLimitIntervalSec"),
+            poll_limit_interval_sec: limit_interval(&mut reader, "PollLimitIntervalSec"),
             poll_limit_burst: reader.number(SECTION, "PollLimitBurst"),
             start_limit_interval_sec,
             start_limit_burst,
@@ -183,6 +185,10 @@ impl Socket {
             origins: Origins::new(),
             diagnostics: Vec::new(),
         };
+        if !accept {
+            let service = socket.service.clone();
+            socket.dependencies.imply("Before", &service);
+        }
         (socket.origins, socket.diagnostics) = reader.finish();
         socket.verify(named_service.is_some());
         socket
@@ -209,8 +215,8 @@ impl Socket {
                 "socket unit has Accept=yes and listens on what has no connections",
             ),
             (
-                self.accept && self.max_connections == 0,
-                "socket unit has Accept=yes and MaxConnections=0",
+                self.max_connections == 0,
+                "socket unit has MaxConnections=0",
             ),
             (
                 self.accept && service_named,
@@ -246,7 +252,8 @@ fn default_service(unit: &UnitName, accept: bool) -> UnitName {
 }
 
 /// `FileDescriptorName=`: up to 255 printable characters other than a colon.
-fn file_descriptor_name(reader: &mut Reader<'_>) -> String {
+/// With `Accept=yes` it is that of a connection.
+fn file_descriptor_name(reader: &mut Reader<'_>, accept: bool) -> String {
     let specifiers = reader.specifiers;
     reader
         .scalar(SECTION, "FileDescriptorName", |value| {
@@ -258,7 +265,20 @@ fn file_descriptor_name(reader: &mut Reader<'_>) -> String {
             }
         })
         .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| specifiers.unit.to_string())
+        .unwrap_or_else(|| {
+            if accept {
+                "connection".to_owned()
+            } else {
+                specifiers.unit.to_string()
+            }
+        })
+}
+
+/// The interval of a limit; `infinity` is another word for the default.
+fn limit_interval(reader: &mut Reader<'_>, key: &str) -> Option<TimeSpan> {
+    reader
+        .time_span(SECTION, key)
+        .filter(|interval| *interval != TimeSpan::Infinity)
 }
 
 fn mode(value: &str) -> Result<String, String> {

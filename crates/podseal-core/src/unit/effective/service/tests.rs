@@ -264,10 +264,13 @@ fn dependencies_are_added_to_and_never_reset() {
         of.iter().map(|d| d.unit.as_str()).collect()
     };
     assert_eq!(names("BindsTo"), ["b.service"]);
-    assert_eq!(names("After"), ["c.service", "a-e.service", "basic.target"]);
+    assert_eq!(
+        names("After"),
+        ["c.service", "d@a.service", "a-e.service", "basic.target"]
+    );
     assert_eq!(names("WantedBy"), ["f@.service"]);
     assert_eq!(names("Conflicts"), ["shutdown.target"]);
-    assert_eq!(service.diagnostics.len(), 2);
+    assert_eq!(service.diagnostics.len(), 1);
     let bare = with("[Unit]\nDefaultDependencies=no\n");
     assert_eq!(bare.dependencies, Dependencies::default());
 }
@@ -324,4 +327,36 @@ fn json_has_a_version_and_places() {
     );
     assert_eq!(json["timeout_stop_sec"], 90_000_000);
     assert_eq!(json["restart"], "no");
+}
+
+/// What the managers of systemd 257 and 262 were seen to make of these.
+#[test]
+fn settings_that_mean_something_for_others() {
+    let access = |lines| with(lines).notify_access;
+    assert_eq!(access("FileDescriptorStoreMax=1\n"), NotifyAccess::Main);
+    assert_eq!(access("FileDescriptorStoreMax=0\n"), NotifyAccess::None);
+    assert_eq!(access("WatchdogSec=1\n"), NotifyAccess::Main);
+    assert_eq!(access("WatchdogSec=0\n"), NotifyAccess::None);
+    assert_eq!(
+        access("FileDescriptorStoreMax=1\nNotifyAccess=all\n"),
+        NotifyAccess::All
+    );
+    let handed = with("Sockets=b.socket\n");
+    for key in ["Wants", "After"] {
+        let units = handed.dependencies.of(key).iter();
+        let mut units = units.map(|dependency| dependency.unit.as_str());
+        assert!(units.any(|unit| unit == "b.socket"), "{key}");
+    }
+    let reset = with("KillMode=mixed\nKillMode=\n");
+    assert_eq!(reset.kill_mode, KillMode::ControlGroup);
+    let files = with("EnvironmentFile=-/a//b/./c/\n").environment_files;
+    assert_eq!(files, ["-/a/b/c"]);
+}
+
+#[test]
+fn quoted_units_are_none() {
+    let quoted = service(&[&format!("[Unit]\nRequires=\"b.service\"\n{START}")]);
+    let requires = quoted.dependencies.of("Requires");
+    assert_eq!(requires.len(), 1, "{requires:?}");
+    assert_eq!(requires[0].unit.as_str(), "basic.target");
 }

@@ -9,6 +9,7 @@ use super::SECTION;
 use crate::family::Family;
 use crate::number::parse_unsigned;
 use crate::socket_address::{SocketAddress, SocketAddressError, SocketKind};
+use crate::unit::exec::simplify;
 use crate::unit::{Problem, WHITESPACE};
 
 /// Something to listen on.
@@ -126,26 +127,26 @@ fn socket(value: &str, kind: SocketKind) -> Result<Listen, Problem> {
     })
 }
 
-/// Protocol names of `ListenNetlink=`, see `netlink(7)`.
-const NETLINK_PROTOCOLS: &[&str] = &[
-    "route",
-    "firewall",
-    "inet-diag",
-    "nflog",
-    "xfrm",
-    "selinux",
-    "iscsi",
-    "audit",
-    "fib-lookup",
-    "connector",
-    "netfilter",
-    "ip6-fw",
-    "dnrtmsg",
-    "kobject-uevent",
-    "generic",
-    "scsitransport",
-    "ecryptfs",
-    "rdma",
+/// Protocols of `ListenNetlink=`, see `netlink(7)`.
+const NETLINK_PROTOCOLS: &[(&str, u64)] = &[
+    ("route", 0),
+    ("firewall", 3),
+    ("inet-diag", 4),
+    ("nflog", 5),
+    ("xfrm", 6),
+    ("selinux", 7),
+    ("iscsi", 8),
+    ("audit", 9),
+    ("fib-lookup", 10),
+    ("connector", 11),
+    ("netfilter", 12),
+    ("ip6-fw", 13),
+    ("dnrtmsg", 14),
+    ("kobject-uevent", 15),
+    ("generic", 16),
+    ("scsitransport", 18),
+    ("ecryptfs", 19),
+    ("rdma", 20),
 ];
 
 fn netlink(value: &str) -> Result<Listen, Problem> {
@@ -153,11 +154,16 @@ fn netlink(value: &str) -> Result<Listen, Problem> {
     let value = value.trim_start_matches(WHITESPACE);
     let (protocol, group) = value.split_once(WHITESPACE).unwrap_or((value, ""));
     let group = group.trim_start_matches(WHITESPACE);
-    let known =
-        NETLINK_PROTOCOLS.contains(&protocol) || parse_unsigned(protocol, 0x7fff_ffff).is_ok();
-    if !known {
-        return Err(error());
-    }
+    let mut known = NETLINK_PROTOCOLS.iter();
+    let protocol = match parse_unsigned(protocol, 0x7fff_ffff) {
+        Ok(number) => known
+            .find(|known| known.1 == number)
+            .map_or_else(|| number.to_string(), |known| known.0.to_owned()),
+        Err(_) => known
+            .find(|known| known.0 == protocol)
+            .map(|known| known.0.to_owned())
+            .ok_or_else(error)?,
+    };
     let group = match group {
         "" => 0,
         group => parse_unsigned(group, u32::MAX.into()).map_err(|_| error())?,
@@ -173,8 +179,20 @@ fn path(key: &'static str, value: &str) -> Result<Listen, Problem> {
             "{value:?} is not an absolute path"
         )));
     }
+    // The name of a message queue is none of a file.
+    if key == "MessageQueue" {
+        return Ok(Listen::Path {
+            key,
+            path: value.to_owned(),
+        });
+    }
+    if value.split('/').any(|part| part == "..") {
+        return Err(Problem::ignored(format!(
+            "{value:?} is not a normalized path"
+        )));
+    }
     Ok(Listen::Path {
         key,
-        path: value.to_owned(),
+        path: simplify(value),
     })
 }

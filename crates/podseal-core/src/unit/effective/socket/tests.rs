@@ -116,3 +116,34 @@ fn json_has_a_version_and_places() {
     assert_eq!(json["bind_to_device"], "lo");
     assert_eq!(json["origins"]["Socket.BindToDevice"][0]["line"], 3);
 }
+
+/// What the managers of systemd 257 and 262 were seen to make of these.
+#[test]
+fn values_in_other_words() {
+    let cases = [
+        ("ListenNetlink=16 2", "Netlink generic 2"),
+        ("ListenNetlink=17", "Netlink 17 0"),
+        ("ListenFIFO=/a//b/", "FIFO /a/b"),
+        ("ListenMessageQueue=/a", "MessageQueue /a"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(addresses(&socket(line)), [expected], "{line}");
+    }
+    assert_eq!(addresses(&socket("ListenFIFO=/a/../b")), [""; 0]);
+    let one = |line: &str| socket(&format!("ListenStream=1\n{line}\n"));
+    assert_eq!(
+        one("SocketProtocol=SCTP").socket_protocol,
+        Some(SocketProtocol::Sctp)
+    );
+    let interval = one("TriggerLimitIntervalSec=infinity").trigger_limit_interval_sec;
+    assert_eq!(interval, None);
+    assert_eq!(one("Accept=yes").file_descriptor_name, "connection");
+    let accepting = one("Accept=yes\nFileDescriptorName=a");
+    assert_eq!(accepting.file_descriptor_name, "a");
+    let before = |socket: Socket| {
+        let mut units = socket.dependencies.of("Before").iter();
+        units.any(|dependency| dependency.unit.as_str() == "a.service")
+    };
+    assert!(before(one("")));
+    assert!(!before(one("Accept=yes")));
+}

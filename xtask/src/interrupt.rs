@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP end the measurements, not the cleaning up.
+//! SIGINT, SIGTERM and SIGHUP end what is going on, not the cleaning up.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,10 @@ use std::sync::{Arc, LazyLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::BenchError;
+/// One of the signals has come.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
 
 static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
@@ -18,10 +21,10 @@ pub(crate) fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// An error once one of them has come: asked before each measurement.
-pub(crate) fn check() -> Result<(), BenchError> {
+/// An error once one of them has come: asked between steps.
+pub(crate) fn check() -> Result<(), Interrupted> {
     if INTERRUPTED.load(Ordering::Relaxed) {
-        Err(BenchError::Interrupted)
+        Err(Interrupted)
     } else {
         Ok(())
     }
