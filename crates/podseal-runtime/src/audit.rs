@@ -3,6 +3,8 @@
 //!
 //! What is wrong with them is decided in [`podseal_core::audit`].
 
+pub mod drop_in;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -315,10 +317,15 @@ fn is_unit_file(path: &Path) -> bool {
 fn home(target: &Target) -> Home {
     match target {
         Target::Name(_) => Home::Path,
-        Target::File { path, .. } => Home::Directory(match path.parent() {
-            Some(parent) if parent != Path::new("") => parent.into(),
-            _ => ".".into(),
-        }),
+        Target::File { path, .. } => {
+            let directory = match path.parent() {
+                Some(parent) if parent != Path::new("") => parent,
+                _ => Path::new("."),
+            };
+            // One directory, however it is written.
+            let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.into());
+            Home::Directory(directory)
+        }
     }
 }
 
