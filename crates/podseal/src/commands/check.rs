@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Check) -> u8 {
             Err(status) => return status,
         }
         if arguments.dry_run {
-            return status(arguments, &collected, &audit(&collected.set));
+            return status(arguments, &collected, &findings(&collected));
         }
     }
     report(arguments, scope, &collected)
@@ -65,7 +65,7 @@ fn fix(arguments: &Check, collected: &Collected) -> Result<bool, u8> {
         output::error(&error, Some(error.hint()));
         exit::NOT_LOOKED
     };
-    let drop_ins = fix::plan(collected, &audit(&collected.set)).map_err(failed)?;
+    let drop_ins = fix::plan(collected).map_err(failed)?;
     if drop_ins.is_empty() {
         output::note("no finding can be taken away by a drop-in");
         return Ok(false);
@@ -90,12 +90,20 @@ fn fix(arguments: &Check, collected: &Collected) -> Result<bool, u8> {
     Ok(true)
 }
 
+fn findings(collected: &Collected) -> Vec<Finding> {
+    let groups = collected.groups.iter();
+    groups.flat_map(|group| audit(&group.set)).collect()
+}
+
 fn report(arguments: &Check, scope: Scope, collected: &Collected) -> u8 {
-    let findings = audit(&collected.set);
-    let subjects = collected.set.subjects();
+    let findings = findings(collected);
+    let subjects = collected
+        .groups
+        .iter()
+        .flat_map(|group| group.set.subjects());
     let report = Report {
         scope,
-        units: subjects.iter().map(Subject::unit).collect(),
+        units: subjects.map(Subject::unit).collect(),
         findings: &findings,
         passed_over: &collected.passed_over,
         errors: collected.errors.iter().map(|e| output::chain(e)).collect(),

@@ -265,3 +265,41 @@ fn a_script_is_not_clean_when_it_is_asked_for() {
         assert_eq!(rules(&ended), ["no-podman"], "{argument}");
     }
 }
+
+/// Units of one name in two directories are two units.
+#[test]
+fn directories_have_nothing_to_do_with_one_another() {
+    let place = sealed();
+    write(&place, "fleet/a/web.service", SEALED);
+    write(&place, "fleet/b/web.service", SEALED);
+    write(&place, "fleet/b/web.socket", SOCKET);
+    let ended = check(&place, &["fleet/", "--format=json"]);
+    ended.expect(1, &[]);
+    assert_eq!(rules(&ended), ["service-without-its-socket"]);
+    assert!(ended.stdout.contains("fleet/a/web.service"));
+}
+
+/// Podman's own units are passed over, and those of its user's that look so are
+/// not.
+#[test]
+fn a_template_and_a_unit_named_as_podmans_own() {
+    let place = Place::new();
+    write(
+        &place,
+        "hi/podman.service",
+        &SEALED.replace("=none", "=host"),
+    );
+    write(
+        &place,
+        "hi/web@.service",
+        &SEALED.replace("web.socket", "web@%i.socket"),
+    );
+    write(&place, "hi/web@.socket", SOCKET);
+    let ended = check(&place, &["--format=json"]);
+    ended.expect(1, &[]);
+    let found = ["network-not-none", "service-without-its-socket"];
+    for rule in found {
+        assert!(rules(&ended).contains(&rule.to_owned()), "{}", ended.stdout);
+    }
+    assert!(ended.stdout.contains("\"web@.service\""));
+}

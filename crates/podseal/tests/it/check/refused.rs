@@ -95,8 +95,9 @@ fn what_systemd_refuses_is_a_finding() {
 #[test]
 fn units_that_need_one_another_come_to_an_end() {
     let place = Place::new();
+    let alone = SEALED.replace("Requires=web.socket\nAfter=web.socket\n", "");
     let needs =
-        |other: &str| format!("{SEALED}[Unit]\nRequires={other}.service\nAfter={other}.service\n");
+        |other: &str| format!("{alone}[Unit]\nRequires={other}.service\nAfter={other}.service\n");
     write(&place, "hi/a.service", &needs("b"));
     write(&place, "hi/b.service", &needs("a"));
     check(&place, &["a"]).expect(0, &[]);
