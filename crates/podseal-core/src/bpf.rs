@@ -33,6 +33,8 @@ pub mod offset {
 const LOAD_WORD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const JUMP_GREATER_EQUAL: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
+const JUMP_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 /// Loads the 32-bit word at `offset` of `struct seccomp_data`.
@@ -51,6 +53,18 @@ pub const fn jump_equal(value: u32, then: u8, otherwise: u8) -> Instruction {
 #[must_use]
 pub const fn jump_greater_equal(value: u32, then: u8, otherwise: u8) -> Instruction {
     instruction(JUMP_GREATER_EQUAL, then, otherwise, value)
+}
+
+/// Skips `then` instructions when the word has any of `bits`, else `otherwise`.
+#[must_use]
+pub const fn jump_any_bit(bits: u32, then: u8, otherwise: u8) -> Instruction {
+    instruction(JUMP_ANY_BIT, then, otherwise, bits)
+}
+
+/// Keeps only the bits of `mask` in the word.
+#[must_use]
+pub const fn and(mask: u32) -> Instruction {
+    instruction(AND, 0, 0, mask)
 }
 
 /// Ends the program with `action`.
@@ -179,6 +193,8 @@ impl Program {
                 LOAD_WORD => accumulator = call.word(operand).ok_or(invalid)?,
                 JUMP_EQUAL => at += branch(accumulator == operand),
                 JUMP_GREATER_EQUAL => at += branch(accumulator >= operand),
+                JUMP_ANY_BIT => at += branch(accumulator & operand != 0),
+                AND => accumulator &= operand,
                 RETURN => return Action::decode(operand).ok_or(invalid),
                 _ => return Err(invalid),
             }

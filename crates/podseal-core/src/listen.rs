@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::family::Family;
+use crate::policy::inherited::{DATAGRAM, SEQUENTIAL_PACKET, STREAM, SocketIdentity, TCP, UDP};
 use crate::socket_address::{SocketAddress, SocketAddressError, SocketKind};
 
 /// One socket to listen on.
@@ -43,6 +45,25 @@ impl ListenError {
                 let forms: Vec<&str> = PREFIXES.iter().map(|row| row.text).collect();
                 format!("the prefixes are {} and vsock:", forms.join(" "))
             }
+        }
+    }
+}
+
+impl Listen {
+    /// What a socket for it is made of.
+    #[must_use]
+    pub fn identity(&self) -> SocketIdentity {
+        let family = self.address.family();
+        let is_internet = matches!(family, Family::INET | Family::INET6);
+        let (kind, protocol) = match self.kind {
+            SocketKind::Stream => (STREAM, TCP),
+            SocketKind::Datagram => (DATAGRAM, UDP),
+            SocketKind::SequentialPacket => (SEQUENTIAL_PACKET, 0),
+        };
+        SocketIdentity {
+            family,
+            kind,
+            protocol: if is_internet { protocol } else { 0 },
         }
     }
 }

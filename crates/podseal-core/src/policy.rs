@@ -3,4 +3,7 @@
 pub mod architecture;
 pub mod families;
 pub mod filter;
+pub mod inherited;
 pub mod level;
+pub mod mechanism;
+pub mod seal;

@@ -1,8 +1,9 @@
-//! Probes: the ways to an internet socket, as a table, and what came of each.
+//! Probes: the ways out of a seal, as a table, and what came of each.
 
 use serde::{Deserialize, Serialize};
 
 use crate::family::Family;
+use crate::policy::level::Level;
 
 /// One way to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +17,84 @@ pub enum Attempt {
     SocketI386(Family),
     /// `IORING_OP_SOCKET` of io_uring(7).
     IoUring(Family),
-    /// The socket that was handed over, dissolved with connect(2) to AF_UNSPEC
-    /// and connected to somebody else.
-    TurnOutward,
+    /// socket(2) for this protocol of netlink(7).
+    Netlink(u32),
+    /// A socket that was handed over is connected to somebody else.
+    Outward(Handed, Way),
+    /// A listener that was handed over is dissolved, bound to another port and
+    /// made to listen there.
+    Rebind,
+    /// An accepted connection is dissolved and made to listen on the port that
+    /// the kernel chooses.
+    Relisten,
+    /// The "tls" upper layer is put on an accepted connection (`TCP_ULP`).
+    UpperLayer,
+    /// kill(2) of a process outside, with signal 0.
+    Signal,
+    /// ptrace(2) of a process outside (`PTRACE_SEIZE`).
+    Trace,
+    /// pidfd_getfd(2) of a process outside.
+    TakeDescriptor,
+    /// connect(2) to an abstract UNIX socket of a process outside.
+    AbstractSocket,
+}
+
+/// A socket to sacrifice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handed {
+    /// A listener.
+    Listener(Network),
+    /// A connection accepted from an IPv4 listener that was handed over.
+    Accepted,
+}
+
+/// Where a listener listens, and the somebody else is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Both at 127.0.0.1.
+    Ipv4,
+    /// Both at ::1.
+    Ipv6,
+    /// At ::, for IPv4 as well, and at 127.0.0.1.
+    Mapped,
+}
+
+/// How a socket is connected to somebody else. All but [`Self::ShutDown`] first
+/// dissolve what it is, with connect(2) to AF_UNSPEC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// connect(2)
+    Connect,
+    /// sendto(2) with `MSG_FASTOPEN`
+    SendTo,
+    /// sendmsg(2) with `MSG_FASTOPEN`
+    SendMessage,
+    /// sendmmsg(2) with `MSG_FASTOPEN`
+    SendMessages,
+    /// connect(2) with `TCP_FASTOPEN_CONNECT`, then write(2)
+    FastOpenConnect,
+    /// shutdown(2), then connect(2)
+    ShutDown,
+}
+
+impl Attempt {
+    /// The listener that has to be handed over for it, named by
+    /// [`Probe::id`], since it does not survive.
+    #[must_use]
+    pub const fn handed(self) -> Option<Handed> {
+        match self {
+            Self::Outward(handed, _) => Some(handed),
+            Self::Rebind => Some(Handed::Listener(Network::Ipv4)),
+            Self::Relisten | Self::UpperLayer => Some(Handed::Accepted),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody else sees if it worked, and is to be asked.
+    #[must_use]
+    pub const fn has_victim(self) -> bool {
+        matches!(self, Self::Outward(..) | Self::AbstractSocket)
+    }
 }
 
 /// A row of the table.
@@ -30,60 +106,164 @@ pub struct Probe {
     pub title: &'static str,
     /// What is tried.
     pub attempt: Attempt,
-    /// Whether level `families` promises that it fails.
-    pub closed_by_families: bool,
+    /// The first level that promises that it fails.
+    pub closed_by: Option<Level>,
 }
 
-/// All probes, in the order in which they are made and shown. The last ruins
-/// the socket it is made with.
+impl Probe {
+    /// Whether `level` promises that it fails.
+    #[must_use]
+    pub fn is_closed_by(&self, level: Level) -> bool {
+        self.closed_by.is_some_and(|first| first <= level)
+    }
+}
+
+/// All probes, in the order in which they are made and shown.
 pub const PROBES: &[Probe] = &[
     Probe {
         id: "af-inet",
         title: "socket(AF_INET)",
         attempt: Attempt::Socket(Family::INET),
-        closed_by_families: true,
+        closed_by: Some(Level::Families),
     },
     Probe {
         id: "af-inet6",
         title: "socket(AF_INET6)",
         attempt: Attempt::Socket(Family::INET6),
-        closed_by_families: true,
+        closed_by: Some(Level::Families),
     },
     Probe {
         id: "af-packet",
         title: "socket(AF_PACKET)",
         attempt: Attempt::Socket(Family::PACKET),
-        closed_by_families: true,
+        closed_by: Some(Level::Families),
     },
     Probe {
         id: "af-vsock",
         title: "socket(AF_VSOCK)",
         attempt: Attempt::Socket(Family::VSOCK),
-        closed_by_families: true,
+        closed_by: Some(Level::Families),
     },
     Probe {
         id: "upper-bits",
-        title: "socket(AF_INET) with upper bits set",
+        title: "socket(AF_INET), upper bits set",
         attempt: Attempt::SocketUpperBits(Family::INET),
-        closed_by_families: true,
+        closed_by: Some(Level::Families),
     },
     Probe {
         id: "i386",
         title: "socket(AF_INET) as an i386 call",
         attempt: Attempt::SocketI386(Family::INET),
-        closed_by_families: true,
+        closed_by: Some(Level::Families),
     },
     Probe {
         id: "io-uring",
         title: "AF_INET socket through io_uring",
         attempt: Attempt::IoUring(Family::INET),
-        closed_by_families: true,
+        closed_by: Some(Level::Families),
+    },
+    Probe {
+        id: "netlink-audit",
+        title: "socket(AF_NETLINK), audit protocol",
+        attempt: Attempt::Netlink(9),
+        closed_by: Some(Level::Standard),
     },
     Probe {
         id: "turn-outward",
-        title: "activated socket turned outward",
-        attempt: Attempt::TurnOutward,
-        closed_by_families: false,
+        title: "listener: AF_UNSPEC, connect",
+        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::Connect),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "turn-outward-ipv6",
+        title: "the same with IPv6",
+        attempt: Attempt::Outward(Handed::Listener(Network::Ipv6), Way::Connect),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "turn-outward-mapped",
+        title: "the same with IPv4 in IPv6",
+        attempt: Attempt::Outward(Handed::Listener(Network::Mapped), Way::Connect),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "turn-accepted-outward",
+        title: "accepted: AF_UNSPEC, connect",
+        attempt: Attempt::Outward(Handed::Accepted, Way::Connect),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "fast-open-sendto",
+        title: "accepted: sendto(MSG_FASTOPEN)",
+        attempt: Attempt::Outward(Handed::Accepted, Way::SendTo),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "fast-open-sendmsg",
+        title: "listener: sendmsg(MSG_FASTOPEN)",
+        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::SendMessage),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "fast-open-sendmmsg",
+        title: "listener: sendmmsg(MSG_FASTOPEN)",
+        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::SendMessages),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "fast-open-connect",
+        title: "listener: TCP_FASTOPEN_CONNECT",
+        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::FastOpenConnect),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "shutdown-connect",
+        title: "listener: shutdown, connect",
+        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::ShutDown),
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "rebind",
+        title: "listener: bound to another port",
+        attempt: Attempt::Rebind,
+        closed_by: Some(Level::Standard),
+    },
+    // Landlock looks at bind(2), not at the port that listen(2) finds by itself.
+    Probe {
+        id: "relisten",
+        title: "accepted: listens on a random port",
+        attempt: Attempt::Relisten,
+        closed_by: None,
+    },
+    Probe {
+        id: "upper-layer",
+        title: "accepted: TCP_ULP",
+        attempt: Attempt::UpperLayer,
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "signal",
+        title: "signal to a process outside",
+        attempt: Attempt::Signal,
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "ptrace",
+        title: "ptrace of a process outside",
+        attempt: Attempt::Trace,
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "pidfd-getfd",
+        title: "descriptor of a process outside",
+        attempt: Attempt::TakeDescriptor,
+        closed_by: Some(Level::Standard),
+    },
+    Probe {
+        id: "abstract-socket",
+        title: "abstract UNIX socket outside",
+        attempt: Attempt::AbstractSocket,
+        closed_by: Some(Level::Standard),
     },
 ];
 
@@ -108,6 +288,19 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+}
+
+impl Outcome {
+    /// What a victim saw counts, whatever the attempt says of itself.
+    pub fn believe_victim(&mut self, reached: bool) {
+        if reached {
+            *self = Self::Succeeded;
+        } else if *self == Self::Succeeded {
+            *self = Self::NotTried {
+                reason: "the victim was not reached".into(),
+            };
+        }
+    }
 }
 
 /// One probe's result.
@@ -190,6 +383,23 @@ mod tests {
                 "{unsealed:?} {sealed:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_victim_is_believed() {
+        let refused = Outcome::Refused { errno: 115 };
+        for (said, reached, expected) in [
+            (refused.clone(), true, Outcome::Succeeded),
+            (Outcome::Succeeded, true, Outcome::Succeeded),
+            (refused.clone(), false, refused),
+        ] {
+            let mut outcome = said;
+            outcome.believe_victim(reached);
+            assert_eq!(outcome, expected);
+        }
+        let mut outcome = Outcome::Succeeded;
+        outcome.believe_victim(false);
+        assert!(matches!(outcome, Outcome::NotTried { .. }));
     }
 
     #[test]

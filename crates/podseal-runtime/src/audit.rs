@@ -33,7 +33,24 @@ pub struct Group {
     /// The units.
     pub set: Set,
     /// Where directories of drop-ins for them are made.
-    pub directory: PathBuf,
+    directory: PathBuf,
+    /// Whether these are files that were named: drop-ins for a `.container` file
+    /// are then Podman's to read.
+    is_named: bool,
+}
+
+impl Group {
+    /// The directory of drop-ins for a unit.
+    #[must_use]
+    pub fn dropin_directory(&self, unit: &UnitName) -> PathBuf {
+        let quadlet = match self.set.get(unit).map(Subject::view) {
+            Some(View::Service(service)) if self.is_named => service.quadlet.as_ref(),
+            _ => None,
+        };
+        let source = quadlet.and_then(|quadlet| Path::new(&quadlet.source).file_name());
+        let name = source.map_or(unit.to_string(), |name| name.to_string_lossy().into_owned());
+        self.directory.join(format!("{name}.d"))
+    }
 }
 
 /// Units that come with Podman, and are nobody's service: looked at only when
@@ -198,6 +215,7 @@ impl Collector<'_> {
         let config = self.units.config_directory();
         let groups = self.taken.into_iter().map(|(home, taken)| Group {
             set: Set::new(taken.subjects, taken.absent, scope, architecture),
+            is_named: home != Home::Path,
             directory: match home {
                 Home::Path => config.into(),
                 Home::Directory(directory) => directory,
@@ -321,13 +339,17 @@ impl Collector<'_> {
 /// Whether a path has the name of a unit that podseal reads.
 fn is_unit_file(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("service" | "socket"))
+    // Of a pod or a Kubernetes file podseal can only say that it does not read it.
+    matches!(
+        extension,
+        Some("service" | "socket" | "container" | "kube" | "pod")
+    )
 }
 
 fn home(target: &Target) -> Home {
     match target {
-        Target::Name(_) => Home::Path,
-        Target::File { path, .. } => {
+        Target::Name(_) | Target::Quadlet(_) => Home::Path,
+        Target::File { path, .. } | Target::QuadletFile(path) => {
             let directory = match path.parent() {
                 Some(parent) if parent != Path::new("") => parent,
                 _ => Path::new("."),

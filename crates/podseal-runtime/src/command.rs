@@ -264,18 +264,48 @@ fn environment(
 /// It could not be run or took too long. A failing status is no error here,
 /// see [`Output::success`].
 pub fn run(command: &[String], limit: Duration) -> Result<Output, CommandError> {
-    run_with_sockets(command, &[], limit)
+    run_with(command, &[], &[], limit)
 }
 
-/// As [`run`], with descriptors that the command inherits as 3, 4, …
+/// As [`run`], with variables to set or, with none, to remove.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_environment(
+    command: &[String],
+    environment: &[(&str, Option<&str>)],
+    limit: Duration,
+) -> Result<Output, CommandError> {
+    run_with(command, environment, &[], limit)
+}
+
+/// As [`run`], with sockets that are handed to the command, each with its name.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with_sockets(
     command: &[String],
+    sockets: &[(&str, BorrowedFd<'_>)],
+    limit: Duration,
+) -> Result<Output, CommandError> {
+    let (names, sockets): (Vec<&str>, Vec<BorrowedFd<'_>>) = sockets.iter().copied().unzip();
+    let names = names.join(":");
+    run_with(
+        command,
+        &[("LISTEN_FDNAMES", Some(&names))],
+        &sockets,
+        limit,
+    )
+}
+
+fn run_with(
+    command: &[String],
+    changes: &[(&str, Option<&str>)],
     sockets: &[BorrowedFd<'_>],
     limit: Duration,
 ) -> Result<Output, CommandError> {
+    let locale = [("LC_ALL", Some("C"))];
+    let environment = [changes, &locale[..]].concat();
     let line = CommandLine::new(command);
     let lost = |source: io::Error| CommandError::Lost {
         command: line.clone(),
@@ -285,7 +315,7 @@ pub fn run_with_sockets(
     let (stderr, stderr_write) = io::pipe().map_err(lost)?;
     let pid = start(&Start {
         command,
-        environment: &[("LC_ALL", Some("C"))],
+        environment: &environment,
         stdout: stdout_write.as_fd(),
         stderr: stderr_write.as_fd(),
         sockets,

@@ -14,9 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use podseal_core::lifecycle::Exit;
-use podseal_core::podman::HardLimits;
-use podseal_core::policy::families::FamilySet;
-use podseal_core::probe::{Attempt, Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
+use podseal_core::policy::seal::Seal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::command::{self, CommandError, LIMIT, Start};
@@ -24,18 +22,18 @@ use crate::engine::{Engine, EngineError};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::Choice;
+use crate::proof::ProofError;
 
+mod probing;
 mod running;
-mod victim;
 
+pub use probing::{Finding, Row};
 pub use running::{Answer, Running};
 
 /// The image that the demo makes.
 pub const IMAGE: &str = "localhost/podseal-demo";
 /// The name of the service it runs.
 const SERVICE: &str = "demo";
-/// The name of the containers in which it probes.
-const PROBE_CONTAINER: &str = "podseal-demo-probe";
 
 /// Why the demo could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +67,9 @@ pub enum DemoError {
         /// What it should have done.
         what: &'static str,
     },
-    /// A probe printed something else than its report.
-    #[error("a probe did not print its report")]
-    Report {
-        /// Why.
-        source: serde_json::Error,
-    },
+    /// A probe says nothing.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// A signal asked to end.
     #[error("interrupted")]
     Interrupted,
@@ -100,50 +95,10 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> DemoError {
 #[derive(Debug)]
 pub struct Demo {
     engine: Engine,
-    families: FamilySet,
+    seal: Seal,
     own: String,
     end_wanted: UnixStream,
     instance: Instance,
-}
-
-/// What came of one probe at one place.
-#[derive(Debug)]
-pub struct Finding {
-    /// Without the seal.
-    pub unsealed: Outcome,
-    /// Under it.
-    pub sealed: Outcome,
-}
-
-impl Finding {
-    /// What both say together.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        verdict(&self.unsealed, &self.sealed)
-    }
-}
-
-/// One row of the proof.
-#[derive(Debug)]
-pub struct Row {
-    /// What was tried.
-    pub probe: &'static Probe,
-    /// Where Podman, conmon and the OCI runtime run.
-    pub host: Finding,
-    /// Inside the container.
-    pub container: Finding,
-}
-
-impl Row {
-    /// Whether the seal kept what its level promises. Where a way is shut
-    /// without the seal as well, there is nothing to keep.
-    #[must_use]
-    pub fn is_as_promised(&self) -> bool {
-        !self.probe.closed_by_families
-            || [&self.host, &self.container]
-                .iter()
-                .all(|finding| finding.verdict() != Verdict::Open)
-    }
 }
 
 impl Demo {
@@ -156,10 +111,10 @@ impl Demo {
         let user = User::current();
         let own = host::own_executable().map_err(failed("find podseal's own file"))?;
         let instance = Instance::acquire(&user, "demo-setup")?;
-        let families = FamilySet::default();
+        let seal = Seal::default();
         let demo = Self {
-            engine: Engine::prepare(&user, &instance, &families, None)?,
-            families,
+            engine: Engine::prepare(&user, &instance, &seal, None)?,
+            seal,
             own: own.to_string_lossy().into_owned(),
             end_wanted,
             instance,
@@ -257,105 +212,6 @@ impl Demo {
         read_to_string(&mut said).map_err(failed("read what the service said"))
     }
 
-    /// Makes every probe at both places, without the seal and under it.
-    ///
-    /// # Errors
-    /// A probe could not be run.
-    pub fn probe(&self) -> Result<Vec<Row>, DemoError> {
-        let host = [false, true].map(|sealed| self.probe_once(sealed, None));
-        let container = [false, true].map(|sealed| {
-            let command: Vec<String> = [
-                self.engine.podman.word(),
-                format!("--runtime={}", self.engine.oci_runtime.path.display()),
-                "run".into(),
-                format!("--name={PROBE_CONTAINER}"),
-                "--replace".into(),
-                "--rm".into(),
-                "--network=none".into(),
-                "--pull=never".into(),
-            ]
-            .into_iter()
-            .chain(self.engine.limits.iter().flat_map(HardLimits::options))
-            .chain([IMAGE.to_owned()])
-            .collect();
-            self.probe_once(sealed, Some(command))
-        });
-        let [host_unsealed, host_sealed] = host;
-        let [container_unsealed, container_sealed] = container;
-        let reports = [
-            host_unsealed?,
-            host_sealed?,
-            container_unsealed?,
-            container_sealed?,
-        ];
-        let rows = PROBES.iter().map(|probe| {
-            let [
-                host_unsealed,
-                host_sealed,
-                container_unsealed,
-                container_sealed,
-            ] = reports.each_ref().map(|report| outcome(report, probe));
-            Row {
-                probe,
-                host: Finding {
-                    unsealed: host_unsealed,
-                    sealed: host_sealed,
-                },
-                container: Finding {
-                    unsealed: container_unsealed,
-                    sealed: container_sealed,
-                },
-            }
-        });
-        Ok(rows.collect())
-    }
-
-    /// One run of the probe program: on the host, or as the container that
-    /// `container` starts. It is handed a socket to sacrifice, and a victim of
-    /// its own says whether that reached it.
-    fn probe_once(
-        &self,
-        sealed: bool,
-        container: Option<Vec<String>>,
-    ) -> Result<ProbeReport, DemoError> {
-        self.check_interrupted()?;
-        let listen = || {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed("open a socket to probe"))
-        };
-        let (handed, listener) = (listen()?, listen()?);
-        let address = listener.local_addr().map_err(failed("look at a socket"))?;
-        let token = format!("podseal-{}-{}", std::process::id(), address.port());
-
-        let mut command = Vec::new();
-        if sealed {
-            command.extend([
-                self.own.clone(),
-                "enter".into(),
-                format!("--families={}", self.families),
-                "--".into(),
-            ]);
-        }
-        command.extend(container.unwrap_or_else(|| vec![self.own.clone()]));
-        command.extend([
-            "probe".into(),
-            format!("--victim={address}"),
-            format!("--token={token}"),
-        ]);
-        let output = command::run_with_sockets(&command, &[handed.as_fd()], LIMIT)?.success()?;
-        let mut report: ProbeReport =
-            serde_json::from_str(&output).map_err(|source| DemoError::Report { source })?;
-        let reached = victim::was_reached(&listener, &token).map_err(failed("ask the victim"))?;
-        for result in &mut report.results {
-            let turned = PROBES
-                .iter()
-                .any(|probe| probe.id == result.id && probe.attempt == Attempt::TurnOutward);
-            if turned {
-                victim::believe_victim(&mut result.outcome, reached);
-            }
-        }
-        Ok(report)
-    }
-
     /// Waits until a signal asks to end.
     ///
     /// # Errors
@@ -391,7 +247,7 @@ impl Demo {
 impl Drop for Demo {
     fn drop(&mut self) {
         for arguments in [
-            &["rm", "--force", "--ignore", PROBE_CONTAINER][..],
+            &["rm", "--force", "--ignore", probing::CONTAINER][..],
             &["image", "rm", "--force", IMAGE],
         ] {
             if let Err(error) = self.engine.podman.output(arguments) {
@@ -416,13 +272,4 @@ fn read_to_string(pipe: &mut PipeReader) -> io::Result<String> {
     let mut bytes = Vec::new();
     pipe.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn outcome(report: &ProbeReport, probe: &Probe) -> Outcome {
-    report
-        .outcome(probe.id)
-        .cloned()
-        .unwrap_or_else(|| Outcome::NotTried {
-            reason: "no result".into(),
-        })
 }

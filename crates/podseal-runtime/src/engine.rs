@@ -3,7 +3,7 @@
 use std::io;
 
 use podseal_core::podman::{HardLimits, Version};
-use podseal_core::policy::families::FamilySet;
+use podseal_core::policy::seal::Seal;
 
 use crate::host::{self, User};
 use crate::instance::Instance;
@@ -59,14 +59,14 @@ impl EngineError {
 
 impl Engine {
     /// Looks for Podman, has it keep a pause process, and finds an OCI runtime
-    /// that works under a seal with `families`, unless `wanted` names one.
+    /// that works under `seal`, unless `wanted` names one.
     ///
     /// # Errors
     /// See [`EngineError`].
     pub fn prepare(
         user: &User,
         instance: &Instance,
-        families: &FamilySet,
+        seal: &Seal,
         wanted: Option<&str>,
     ) -> Result<Self, EngineError> {
         let podman = Podman::installed()?;
@@ -75,7 +75,7 @@ impl Engine {
             pause::ensure(user)?;
         }
         Ok(Self {
-            oci_runtime: oci_runtime::choose(wanted, &info.oci_runtime, families, user, instance)?,
+            oci_runtime: oci_runtime::choose(wanted, &info.oci_runtime, seal, user, instance)?,
             limits: host::limits_without_sys_resource(user)
                 .map_err(|source| EngineError::Limits { source })?,
             podman,

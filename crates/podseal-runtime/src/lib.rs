@@ -14,6 +14,7 @@ pub mod oci_runtime;
 pub mod pause;
 pub mod podman;
 pub mod probe;
+pub mod proof;
 pub mod seal;
 pub mod service;
 pub mod signals;

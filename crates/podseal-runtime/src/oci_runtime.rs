@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use podseal_core::diagnose::diagnose;
-use podseal_core::policy::families::FamilySet;
+use podseal_core::policy::seal::Seal;
 use serde_json::json;
 
 use crate::command::{self, CommandError};
@@ -99,7 +99,7 @@ impl RuntimeError {
 pub fn choose(
     wanted: Option<&str>,
     default: &Path,
-    families: &FamilySet,
+    seal: &Seal,
     user: &User,
     instance: &Instance,
 ) -> Result<Choice, RuntimeError> {
@@ -121,7 +121,7 @@ pub fn choose(
     let bundle = Bundle::make(instance.directory())?;
     let mut failures = Vec::new();
     for path in candidates {
-        match bundle.run(&path, families, user) {
+        match bundle.run(&path, seal, user) {
             Ok(()) => return Ok(Choice { path, failures }),
             Err(error) => {
                 let text = match error.stderr().trim_end() {
@@ -179,25 +179,23 @@ impl Bundle {
         Ok(Self { directory, own })
     }
 
-    fn run(&self, runtime: &Path, families: &FamilySet, user: &User) -> Result<(), CommandError> {
+    fn run(&self, runtime: &Path, seal: &Seal, user: &User) -> Result<(), CommandError> {
         let join = if user.is_rootless() {
             "always"
         } else {
             "never"
         };
-        let families = format!("--families={families}");
         let join = format!("--join={join}");
         let directory = self.directory.to_string_lossy();
         let root = format!("--root={directory}/state");
         let bundle = format!("--bundle={directory}");
         let id = format!("podseal-trial-{}", std::process::id());
         let runtime = runtime.to_string_lossy();
-        let words = [
-            &self.own, "enter", &families, &join, "--", &*runtime, &root, "run", &bundle, &id,
-        ];
-        command::run(&words.map(str::to_owned), LIMIT)?
-            .success()
-            .map(drop)
+        let mut words = vec![self.own.clone(), "enter".to_owned()];
+        words.extend(seal.options());
+        let rest = [&join, "--", &*runtime, &root, "run", &bundle, &id];
+        words.extend(rest.map(str::to_owned));
+        command::run(&words, LIMIT)?.success().map(drop)
     }
 }
 

@@ -135,16 +135,36 @@ impl Podman {
     /// # Errors
     /// It is not, or Podman cannot be asked.
     pub fn require_image(&self, image: &str) -> Result<(), PodmanError> {
-        match self.output(&["image", "exists", "--", image]) {
-            Ok(_) => Ok(()),
-            // podman-image-exists(1): 1 is "no", anything else a failure.
+        if self.exists("image", image)? {
+            Ok(())
+        } else {
+            Err(PodmanError::ImageMissing {
+                image: image.to_owned(),
+            })
+        }
+    }
+
+    /// Ends and removes the container called `name`, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn remove_container(&self, name: &str) -> Result<(), CommandError> {
+        if self.exists("container", name)? {
+            self.output(&["rm", "--force", "--ignore", "--", name])?;
+        }
+        Ok(())
+    }
+
+    /// podman-image-exists(1), podman-container-exists(1)
+    fn exists(&self, kind: &str, name: &str) -> Result<bool, CommandError> {
+        match self.output(&[kind, "exists", "--", name]) {
+            Ok(_) => Ok(true),
+            // 1 is "no", anything else a failure.
             Err(CommandError::Failed {
                 exit: podseal_core::lifecycle::Exit::Code(1),
                 ..
-            }) => Err(PodmanError::ImageMissing {
-                image: image.to_owned(),
-            }),
-            Err(error) => Err(error.into()),
+            }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

@@ -10,13 +10,20 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use podseal_core::family::Family;
 use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
-use podseal_core::policy::families::FamilySet;
 use podseal_core::policy::filter;
+use podseal_core::policy::inherited::{self, SocketIdentity, Unsealable};
+use podseal_core::policy::mechanism::{self, Mechanism};
+use podseal_core::policy::seal::Seal;
 use rustix::thread::ThreadNameSpaceType;
 
 use crate::host::User;
 use crate::pause::{self, Ensured, PauseError};
+
+mod landlock;
+
+pub use landlock::LandlockError;
 
 /// Whether to join the namespaces of rootless Podman.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,8 +52,8 @@ impl Join {
 /// What to launch, and under which seal.
 #[derive(Debug)]
 pub struct Launch {
-    /// Families that socket(2) may still make.
-    pub families: FamilySet,
+    /// The seal.
+    pub seal: Seal,
     /// Whether to join Podman's namespaces first.
     pub join: Join,
     /// Whether to have Podman make its pause process where it is not running.
@@ -79,12 +86,29 @@ pub enum LaunchError {
         /// Why.
         source: io::Error,
     },
+    /// What this process was handed could not be looked at.
+    #[error("cannot look at the sockets handed over")]
+    Inherited {
+        /// Why.
+        source: io::Error,
+    },
+    /// A socket would be a way out.
+    #[error("file descriptor {fd}")]
+    Unsealable {
+        /// The file descriptor.
+        fd: i32,
+        /// Why.
+        source: Unsealable,
+    },
     /// prctl(2) failed.
     #[error("cannot set no-new-privileges")]
     NoNewPrivileges {
         /// Why.
         source: io::Error,
     },
+    /// Landlock is not there or lacks something.
+    #[error(transparent)]
+    Landlock(#[from] LandlockError),
     /// There is no filter for this machine.
     #[error("cannot restrict socket families")]
     Architecture {
@@ -113,12 +137,14 @@ impl LaunchError {
     #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::WorkingDirectory { .. } => 200,          // EXIT_CHDIR
-            Self::Execute { .. } => 203,                   // EXIT_EXEC
+            Self::WorkingDirectory { .. } => 200, // EXIT_CHDIR
+            Self::Inherited { .. } | Self::Unsealable { .. } => 202, // EXIT_FDS
+            Self::Execute { .. } => 203,          // EXIT_EXEC
             Self::Pause { .. } | Self::Join { .. } => 226, // EXIT_NAMESPACE
-            Self::NoNewPrivileges { .. } => 227,           // EXIT_NO_NEW_PRIVILEGES
-            Self::Filter { .. } => 228,                    // EXIT_SECCOMP
-            Self::Architecture { .. } => 232,              // EXIT_ADDRESS_FAMILIES
+            Self::NoNewPrivileges { .. } => 227,  // EXIT_NO_NEW_PRIVILEGES
+            // systemd has none for Landlock.
+            Self::Filter { .. } | Self::Landlock(_) => 228, // EXIT_SECCOMP
+            Self::Architecture { .. } => 232,               // EXIT_ADDRESS_FAMILIES
         }
     }
 
@@ -134,6 +160,9 @@ impl LaunchError {
             Self::WorkingDirectory { .. } => {
                 Some("start from a directory that is there for root, too".into())
             }
+            Self::Inherited { .. } => Some("check that /proc is mounted and readable".into()),
+            Self::Unsealable { source, .. } => Some(source.hint().into()),
+            Self::Landlock(error) => Some(error.hint()),
             Self::NoNewPrivileges { .. } | Self::Filter { .. } => {
                 Some("the kernel needs CONFIG_SECCOMP_FILTER".into())
             }
@@ -147,11 +176,15 @@ impl LaunchError {
 /// Seals this process and becomes the command. The process id stays, and with
 /// it LISTEN_PID and everything a supervisor knows of the process.
 ///
+/// `warn` is told of what the seal does without, because this kernel does not
+/// have it and [`Seal::best_effort`] was asked for.
+///
 /// # Errors
 /// See [`LaunchError`]; the process may be half sealed and should end.
-pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
-    let architecture =
-        Architecture::native().map_err(|source| LaunchError::Architecture { source })?;
+pub fn enter(
+    launch: &Launch,
+    warn: &mut dyn FnMut(&'static Mechanism),
+) -> Result<Infallible, LaunchError> {
     let Some((program, arguments)) = launch.command.split_first() else {
         return Err(LaunchError::Execute {
             program: PathBuf::new(),
@@ -171,20 +204,58 @@ pub fn enter(launch: &Launch) -> Result<Infallible, LaunchError> {
             .env("_CONTAINERS_ROOTLESS_UID", user.uid.as_raw().to_string())
             .env("_CONTAINERS_ROOTLESS_GID", user.gid.as_raw().to_string());
     }
-    rustix::thread::set_no_new_privs(true).map_err(|errno| LaunchError::NoNewPrivileges {
-        source: errno.into(),
-    })?;
-    let filter: Vec<_> = filter::compile(architecture, &launch.families)
-        .instructions()
-        .iter()
-        .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))
-        .collect();
-    podseal_sys::seccomp::install(&filter).map_err(|source| LaunchError::Filter { source })?;
+    check_sockets(&launch.seal)?;
+    let mechanisms: Vec<_> = mechanism::of(launch.seal.level).collect();
+    restrict(&launch.seal, &mechanisms, warn)?;
 
     Err(LaunchError::Execute {
         program: program.into(),
         source: command.exec(),
     })
+}
+
+/// Puts the calling thread, and all that it starts, under `mechanisms` of
+/// `seal`. [`enter`] takes all that the level has; tests leave some out, to see
+/// what each is for.
+///
+/// # Errors
+/// See [`LaunchError`]; some of it may be in force already.
+pub fn restrict(
+    seal: &Seal,
+    mechanisms: &[&'static Mechanism],
+    warn: &mut dyn FnMut(&'static Mechanism),
+) -> Result<(), LaunchError> {
+    let architecture =
+        Architecture::native().map_err(|source| LaunchError::Architecture { source })?;
+    rustix::thread::set_no_new_privs(true).map_err(|errno| LaunchError::NoNewPrivileges {
+        source: errno.into(),
+    })?;
+    landlock::restrict(seal, mechanisms, warn)?;
+    let filter: Vec<_> = filter::compile_of(architecture, seal, mechanisms)
+        .instructions()
+        .iter()
+        .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))
+        .collect();
+    podseal_sys::seccomp::install(&filter).map_err(|source| LaunchError::Filter { source })
+}
+
+/// Looks at every socket that the command will get, not only at those that
+/// LISTEN_FDS counts: one more would be as good a way out.
+fn check_sockets(seal: &Seal) -> Result<(), LaunchError> {
+    let sockets = podseal_sys::inherited::sockets();
+    for socket in sockets.map_err(|source| LaunchError::Inherited { source })? {
+        // What does not fit is nothing that can be sealed.
+        let identity = SocketIdentity {
+            family: Family(u16::try_from(socket.domain).unwrap_or(u16::MAX)),
+            kind: u32::try_from(socket.kind).unwrap_or(u32::MAX),
+            protocol: u32::try_from(socket.protocol).unwrap_or(u32::MAX),
+        };
+        inherited::check(identity, seal).map_err(|source| LaunchError::Unsealable {
+            fd: socket.fd,
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 fn join_podman(user: &User, make_pause: bool) -> Result<(), LaunchError> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use podseal_core::lifecycle::{Command, Kind, Restart, Settings};
 use podseal_core::listen::Listen;
 use podseal_core::podman::{Cgroups, Container, Pull, RefusedOption, SdNotify, check_options};
-use podseal_core::policy::families::FamilySet;
+use podseal_core::policy::inherited::{self, Unsealable};
+use podseal_core::policy::seal::Seal;
 use podseal_core::rate_limit::Limit;
 
 use crate::command;
@@ -58,8 +59,8 @@ pub struct Request {
     pub socket_options: SocketOptions,
     /// Names of the sockets; none means the service's name for each.
     pub names: Vec<String>,
-    /// Families it may use.
-    pub families: FamilySet,
+    /// How it is sealed.
+    pub seal: Seal,
     /// Whether it says itself when it is ready.
     pub notify: bool,
     /// Whether to start it at once.
@@ -98,6 +99,14 @@ pub enum PrepareError {
     /// A Podman option that cannot be passed on.
     #[error(transparent)]
     Option(#[from] RefusedOption),
+    /// A socket would be a way out.
+    #[error("{listen}")]
+    Unsealable {
+        /// The address.
+        listen: Listen,
+        /// Why.
+        source: Unsealable,
+    },
     /// The command is not there.
     #[error("{program} is not installed, or not in PATH")]
     CommandNotFound {
@@ -131,6 +140,7 @@ impl PrepareError {
         match self {
             Self::NameCount { .. } | Self::Host { .. } => None,
             Self::Option(error) => error.hint().map(str::to_owned),
+            Self::Unsealable { source, .. } => Some(source.hint().into()),
             Self::CommandNotFound { .. } => Some("check the command's name and PATH".into()),
             Self::Instance(error) => Some(error.hint()),
             Self::Engine(error) => Some(error.hint()),
@@ -148,6 +158,14 @@ impl PrepareError {
 /// See [`PrepareError`]; nothing is left behind.
 pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     let names = socket_names(request)?;
+    for listen in &request.listen {
+        inherited::check(listen.identity(), &request.seal).map_err(|source| {
+            PrepareError::Unsealable {
+                listen: listen.clone(),
+                source,
+            }
+        })?;
+    }
     let user = User::current();
     let host_error = |source| PrepareError::Host { source };
     let own = host::own_executable().map_err(host_error)?;
@@ -222,10 +240,9 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
 /// The launcher with the seal of `request`, before `command`. Nothing is
 /// sealed around it, so it can have a pause process made that has gone.
 fn launcher(own: &str, request: &Request, command: Vec<String>) -> Command {
-    let families = format!("--families={}", request.families);
-    let mut words: Vec<String> = [own, "enter", "--make-pause", &families, "--"]
-        .map(str::to_owned)
-        .into();
+    let mut words: Vec<String> = [own, "enter", "--make-pause"].map(str::to_owned).into();
+    words.extend(request.seal.options());
+    words.push("--".into());
     words.extend(command);
     Command::new(words)
 }
@@ -242,9 +259,8 @@ fn add_container(
     settings: &mut Settings,
 ) -> Result<Choice, PrepareError> {
     check_options(&container.options)?;
-    let families = &request.families;
     let wanted = container.oci_runtime.as_deref();
-    let engine = Engine::prepare(user, instance, families, wanted)?;
+    let engine = Engine::prepare(user, instance, &request.seal, wanted)?;
     if container.pull == Pull::Never {
         engine.podman.require_image(&container.image)?;
     }
@@ -266,6 +282,12 @@ fn add_container(
         cgroups: cgroups(user),
         limits: engine.limits,
     };
+    // One may live on from a supervisor that was killed, and `--replace` cannot
+    // end it: under the seal, Podman signals nothing outside.
+    engine
+        .podman
+        .remove_container(container.name)
+        .map_err(PodmanError::from)?;
     settings.kind = Kind::Notify;
     settings.start = vec![launcher(own, request, container.run())];
     settings.stop = vec![Command::new(container.stop()).ignoring_failure()];

@@ -6,19 +6,25 @@
 mod error;
 mod files;
 mod host;
+mod listing;
+mod quadlet;
 mod search_path;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use podseal_core::unit::effective::Scope;
+use podseal_core::unit::Effect;
 use podseal_core::unit::effective::merge::Source;
-use podseal_core::unit::effective::search::{
-    Entry, Fragment, Located, SearchDir, dropin_directories, locate,
-};
+use podseal_core::unit::effective::search::{Entry, Fragment, Located, dropins};
 use podseal_core::unit::effective::view::View;
+use podseal_core::unit::effective::{Diagnostic, Scope, quadlet as effective_quadlet};
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
+use podseal_core::unit::quadlet::container::Surroundings;
+use podseal_core::unit::quadlet::resource::{has_type, is_quadlet};
+
+use listing::Listing;
 
 pub use error::UnitError;
 pub use files::FILE_MAX;
@@ -35,19 +41,11 @@ pub enum Target {
         /// The unit that it is the file of.
         unit: UnitName,
     },
+    /// A `.container` file, to be looked for where Podman's generator looks.
+    Quadlet(String),
+    /// The path of a `.container` file, with nothing but what lies beside it.
+    QuadletFile(PathBuf),
 }
-
-/// Files that Quadlet makes units of, `podman-systemd.unit(5)`.
-const QUADLET: &[&str] = &[
-    "artifact",
-    "build",
-    "container",
-    "image",
-    "kube",
-    "network",
-    "pod",
-    "volume",
-];
 
 impl Target {
     /// Reads an argument: with a slash it is a file, else a name, to which
@@ -57,8 +55,15 @@ impl Target {
     /// It is neither, or of a kind that podseal does not read.
     pub fn parse(argument: &str) -> Result<Self, UnitError> {
         let name = argument.rsplit('/').next().unwrap_or(argument);
-        let suffix = name.rsplit_once('.').map(|(_, suffix)| suffix);
-        if suffix.is_some_and(|suffix| QUADLET.contains(&suffix)) {
+        let is_file = argument.contains('/');
+        if has_type(name, "container") && name != ".container" {
+            return Ok(if is_file {
+                Self::QuadletFile(argument.into())
+            } else {
+                Self::Quadlet(argument.to_owned())
+            });
+        }
+        if is_quadlet(name) {
             return Err(UnitError::Quadlet {
                 argument: argument.to_owned(),
             });
@@ -67,7 +72,6 @@ impl Target {
             argument: argument.to_owned(),
             source,
         };
-        let is_file = argument.contains('/');
         let unit: UnitName = match name.parse() {
             Ok(unit) => unit,
             Err(_) if !is_file && !matches!(name, "" | "." | "..") => {
@@ -98,12 +102,18 @@ pub struct Unit {
     pub view: View,
 }
 
-/// The units of one manager.
-#[derive(Debug, Clone)]
+/// The units of one manager. A directory is listed once, when it is first
+/// needed: what is read from then on is as it was at that time.
+#[derive(Debug)]
 pub struct Units {
     scope: Scope,
     path: Vec<String>,
+    quadlet_path: Vec<String>,
+    /// Where Podman's generator puts services.
+    generated: String,
     host: BTreeMap<char, String>,
+    /// By the directory of files named by their path; `None` is the search path.
+    listings: Mutex<BTreeMap<Option<String>, Arc<Listing>>>,
 }
 
 impl Units {
@@ -115,7 +125,10 @@ impl Units {
         Self {
             scope,
             path: search_path::search_path(scope, &environment),
+            quadlet_path: quadlet::search_path(scope, account.uid, &environment),
+            generated: search_path::generated(scope, account.uid, &environment),
             host: host::specifiers(scope, &account, &environment),
+            listings: Mutex::default(),
         }
     }
 
@@ -153,76 +166,141 @@ impl Units {
         files::read(path)
     }
 
-    /// The names of the services and socket units that the search path has.
+    /// The names of the units that the search path has files of, those that
+    /// Podman's generator makes included.
     ///
     /// # Errors
     /// A directory cannot be listed.
     pub fn names(&self) -> Result<BTreeSet<UnitName>, UnitError> {
-        let mut names = BTreeSet::new();
-        for path in &self.path {
-            let entries = files::list(path.clone())?.map(|dir| dir.entries);
-            names.extend(entries.into_iter().flatten().filter_map(|(name, _)| {
-                let name: UnitName = name.parse().ok()?;
-                matches!(name.unit_type(), UnitType::Service | UnitType::Socket).then_some(name)
-            }));
-        }
-        Ok(names)
+        Ok(self.listing(None)?.units.names())
     }
 
     /// Finds a unit's files and reads them.
     ///
     /// # Errors
     /// There is no such unit, or one of its files cannot be read. What systemd
-    /// would refuse in them is no error, but in the view's diagnostics.
+    /// or Podman's generator would refuse in them is no error, but in the
+    /// view's diagnostics.
     pub fn read(&self, target: &Target) -> Result<Unit, UnitError> {
-        let (unit, path) = match target {
-            Target::Name(unit) => (unit, self.path.clone()),
-            Target::File { path, unit } => (unit, vec![parent(path)?]),
-        };
-        let mut dirs: Vec<SearchDir> = Vec::new();
-        for path in path {
-            dirs.extend(files::list(path)?);
+        match target {
+            Target::Name(unit) => self.unit(target, unit, &*self.listing(None)?),
+            Target::File { path, unit } => {
+                let listing = self.listing(Some(parent(path)?))?;
+                self.unit(target, unit, &listing)
+            }
+            Target::Quadlet(name) => self.quadlet(name, &*self.listing(None)?),
+            Target::QuadletFile(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if !path.is_symlink() && !path.exists() {
+                    let path = path.display().to_string();
+                    return Err(UnitError::NoFile { path });
+                }
+                self.quadlet(&name, &*self.listing(Some(parent(path)?))?)
+            }
         }
-        let first = locate(unit, &dirs);
-        let wanted = dropin_directories(&first);
-        for dir in &mut dirs {
-            list_dropins(dir, &wanted)?;
-        }
-        self.view(target, unit, &dirs, &locate(unit, &dirs))
     }
 
-    fn view(
-        &self,
-        target: &Target,
-        unit: &UnitName,
-        dirs: &[SearchDir],
-        located: &Located,
-    ) -> Result<Unit, UnitError> {
+    fn listing(&self, dir: Option<String>) -> Result<Arc<Listing>, UnitError> {
+        let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listing) = listings.get(&dir) {
+            return Ok(Arc::clone(listing));
+        }
+        let (path, quadlet_path) = match &dir {
+            None => (self.path.clone(), self.quadlet_path.clone()),
+            Some(dir) => (vec![dir.clone()], vec![dir.clone()]),
+        };
+        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, dir.clone());
+        let listing = Listing::new(path, &self.generated, quadlet)?;
+        let listing = Arc::new(listing);
+        listings.insert(dir, Arc::clone(&listing));
+        Ok(listing)
+    }
+
+    fn unit(&self, target: &Target, unit: &UnitName, listing: &Listing) -> Result<Unit, UnitError> {
+        let located = listing.units.locate(unit);
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
         let view = match &located.fragment {
-            Fragment::Missing => return Err(missing(target, unit, dirs, self.scope)),
+            Fragment::Missing => return Err(missing(target, unit, listing, self.scope)),
             Fragment::Masked(path) => masked(path),
             Fragment::File(path) => {
-                let fragment = files::read(path)?;
-                if fragment.file.as_bytes().is_empty() {
-                    // A link to an empty file outside the search path.
-                    masked(path)
+                if let Some(source) = listing.source_of(path) {
+                    let container = listing.quadlet.container(source)?;
+                    self.generated(&located, &container)?
                 } else {
-                    let dropins = located.dropins.iter().map(|path| files::read(path));
-                    let dropins = dropins.collect::<Result<Vec<_>, _>>()?;
-                    View::new(&located.id, &fragment, &dropins, &self.host, self.scope).ok_or_else(
-                        || UnitError::Kind {
-                            unit: located.id.clone(),
-                        },
-                    )?
+                    let fragment = files::read(path)?;
+                    if fragment.file.as_bytes().is_empty() {
+                        // A link to an empty file outside the search path.
+                        masked(path)
+                    } else {
+                        let dropins = read_dropins(&located)?;
+                        View::new(&located.id, &fragment, &dropins, &self.host, self.scope)
+                            .ok_or_else(|| UnitError::Kind {
+                                unit: located.id.clone(),
+                            })?
+                    }
                 }
             }
         };
         Ok(Unit {
-            aliases: located.aliases.clone(),
+            aliases: located.aliases,
             view,
         })
     }
+
+    /// The service that is made of a `.container` file, even if systemd has
+    /// another of that name.
+    fn quadlet(&self, name: &str, listing: &Listing) -> Result<Unit, UnitError> {
+        let mut container = listing.quadlet.container(name)?;
+        let mut located = listing.units.locate(&container.unit);
+        if let Fragment::File(path) | Fragment::Masked(path) = &located.fragment
+            && listing.source_of(path) != Some(name)
+        {
+            container.problems.push(Diagnostic {
+                origin: None,
+                effect: Effect::Ignored,
+                message: format!("systemd reads {path} in place of the generated service"),
+            });
+            located.id = container.unit.clone();
+        }
+        let view = self.generated(&located, &container)?;
+        Ok(Unit {
+            aliases: located.aliases,
+            view,
+        })
+    }
+
+    fn generated(
+        &self,
+        located: &Located,
+        container: &quadlet::Container,
+    ) -> Result<View, UnitError> {
+        Ok(View::quadlet(
+            &effective_quadlet::Container {
+                unit: &located.id,
+                file: &container.file,
+                problems: &container.problems,
+                generated: &format!("{}/{}", self.generated, container.unit),
+                dropins: &read_dropins(located)?,
+                answer: container.answer.as_ref(),
+            },
+            &Surroundings {
+                scope: self.scope,
+                generator: container.generator,
+                resources: &container.resources,
+                missing_devices: &container.missing_devices,
+            },
+            &self.host,
+        ))
+    }
+}
+
+fn read_dropins(located: &Located) -> Result<Vec<Source>, UnitError> {
+    let directories = located.dropin_directories.iter();
+    let directories = directories
+        .map(|path| Ok((path.clone(), files::list_dropins(path)?)))
+        .collect::<Result<Vec<_>, UnitError>>()?;
+    let paths = dropins(&directories);
+    paths.iter().map(|path| files::read(path)).collect()
 }
 
 /// The directory of a file as core wants it: absolute, without links and `..`.
@@ -240,23 +318,14 @@ fn parent(path: &Path) -> Result<String, UnitError> {
     text.ok_or(UnitError::PathNotUtf8 { path: directory })
 }
 
-fn list_dropins(dir: &mut SearchDir, wanted: &BTreeSet<String>) -> Result<(), UnitError> {
-    for (name, entry) in &mut dir.entries {
-        if let (Entry::Directory(dropins), true) = (entry, wanted.contains(name)) {
-            *dropins = files::list_dropins(&format!("{}/{name}", dir.path))?;
-        }
-    }
-    Ok(())
-}
-
 /// Why a unit was not found, as exactly as can be said.
-fn missing(target: &Target, unit: &UnitName, dirs: &[SearchDir], scope: Scope) -> UnitError {
+fn missing(target: &Target, unit: &UnitName, listing: &Listing, scope: Scope) -> UnitError {
     let names = std::iter::once(unit.clone()).chain(unit.template().ok());
     for name in names {
-        for dir in dirs {
+        for dir in listing.units.dirs() {
             let path = format!("{}/{name}", dir.path);
             match dir.entries.get(name.as_str()) {
-                Some(Entry::Directory(_)) => return UnitError::IsDirectory { path },
+                Some(Entry::Directory) => return UnitError::IsDirectory { path },
                 Some(Entry::Link(target)) => {
                     return UnitError::DeadLink {
                         path,
@@ -271,7 +340,7 @@ fn missing(target: &Target, unit: &UnitName, dirs: &[SearchDir], scope: Scope) -
         Target::File { path, .. } => UnitError::NoFile {
             path: path.display().to_string(),
         },
-        Target::Name(_) => UnitError::NotFound {
+        _ => UnitError::NotFound {
             unit: unit.clone(),
             scope,
             is_here: Path::new(unit.as_str()).is_file(),
@@ -298,6 +367,8 @@ mod tests {
             ("./a.service", file("./a.service", "a.service")),
             ("/x/a@.socket", file("/x/a@.socket", "a@.socket")),
             ("../a.service", file("../a.service", "a.service")),
+            ("a.container", Target::Quadlet("a.container".into())),
+            ("x/a.container", Target::QuadletFile("x/a.container".into())),
         ];
         for (argument, expected) in cases {
             assert_eq!(Target::parse(argument).expect("accepted"), expected);
@@ -327,7 +398,6 @@ mod tests {
             assert!(error.to_string().contains(argument), "{error}");
         }
         let cases = [
-            ("a.container", "Quadlet"),
             ("x/a.kube", "Quadlet"),
             ("a.timer", "is a timer"),
             ("a@", "a@.service is a template"),
@@ -344,7 +414,10 @@ mod tests {
         let units = Units {
             scope: Scope::User,
             path: vec!["/nonexistent".into()],
+            quadlet_path: Vec::new(),
+            generated: "/nonexistent".into(),
             host: BTreeMap::new(),
+            listings: Mutex::default(),
         };
         let target = Target::parse("a").expect("valid");
         let error = units.read(&target).expect_err("not there");

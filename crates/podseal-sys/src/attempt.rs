@@ -1,9 +1,8 @@
-//! Attempts to get an internet socket or to turn one outward, each made in a
-//! process of its own, since a filter may kill it. For probes only.
+//! Attempts to get out of a seal, each made in a process of its own, since a
+//! filter may kill it. For probes only.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd};
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +61,9 @@ pub fn isolated(attempt: impl FnOnce() -> io::Result<()>) -> io::Result<Outcome>
 ///
 /// # Errors
 /// As socket(2).
-pub fn socket(family: u64, kind: i32) -> io::Result<OwnedFd> {
+pub fn socket(family: u64, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     // SAFETY: takes plain integers.
-    let fd = unsafe { libc::syscall(libc::SYS_socket, family, kind, 0) };
+    let fd = unsafe { libc::syscall(libc::SYS_socket, family, kind, protocol) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -103,17 +102,54 @@ pub fn socket_i386(family: i32, kind: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(result) })
 }
 
-/// Turns a TCP socket that was handed over outward: dissolves what it is
-/// (connect(2) with AF_UNSPEC), connects it to `victim` and writes `token`.
-/// Whether it worked is the victim's to say.
+/// Lets connect(2) only take note of the address and the first write(2)
+/// connect (`TCP_FASTOPEN_CONNECT`, tcp(7)).
 ///
 /// # Errors
-/// As connect(2) and write(2).
-pub fn turn_outward(socket: BorrowedFd<'_>, victim: SocketAddr, token: &[u8]) -> io::Result<()> {
-    crate::socket::disconnect(socket)?;
-    rustix::net::connect(socket, &victim)?;
-    rustix::io::write(socket, token)?;
-    Ok(())
+/// As setsockopt(2).
+pub fn set_fast_open_connect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    set_tcp_option(socket, libc::TCP_FASTOPEN_CONNECT, &on.to_ne_bytes())
+}
+
+/// Puts the kernel's TLS on top of a connection (`TCP_ULP`).
+///
+/// # Errors
+/// As setsockopt(2); ENOENT where the kernel has no such module.
+pub fn set_upper_layer(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_tcp_option(socket, libc::TCP_ULP, b"tls")
+}
+
+fn set_tcp_option(socket: BorrowedFd<'_>, option: libc::c_int, value: &[u8]) -> io::Result<()> {
+    // SAFETY: pointer and length describe `value`, which the kernel copies.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            option,
+            value.as_ptr().cast(),
+            value.len() as libc::socklen_t,
+        )
+    })
+}
+
+/// Makes this process the tracer of another (`PTRACE_SEIZE`, which does not
+/// stop it), until this one ends.
+///
+/// # Errors
+/// As ptrace(2).
+pub fn trace(pid: i32) -> io::Result<()> {
+    // SAFETY: seizing takes no pointers.
+    let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0, 0) };
+    check(result as libc::c_int)
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 #[cfg(test)]

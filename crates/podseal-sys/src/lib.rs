@@ -11,6 +11,7 @@
 )]
 
 pub mod attempt;
+pub mod inherited;
 pub mod listen_fds;
 pub mod namespaces;
 pub mod seccomp;

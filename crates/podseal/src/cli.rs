@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use podseal_core::listen::{Listen, ListenError};
 use podseal_core::policy::families::FamilySet;
+use podseal_core::policy::{level, seal};
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 
 const STYLES: Styles = Styles::styled()
@@ -61,8 +62,8 @@ pub(crate) enum Command {
     /// Look after rootless Podman's pause process (plumbing).
     #[command(hide = true, subcommand)]
     Pause(Pause),
-    /// Try to get an internet socket in every known way, and say what came of
-    /// it as JSON (plumbing).
+    /// Try every known way out of a seal, and say what came of each as JSON
+    /// (plumbing).
     #[command(hide = true)]
     Probe(Probe),
     /// Echo whatever arrives on the sockets handed over (LISTEN_FDS): the
@@ -178,12 +179,21 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 pub(crate) struct Seal {
     /// Level of the seal.
-    #[arg(long, value_name = "LEVEL", default_value = "families")]
+    #[arg(long, value_name = "LEVEL", default_value = "standard")]
     pub(crate) level: Level,
 
     /// Socket families that may still be used, by systemd's names, or none.
     #[arg(long, value_name = "FAMILIES", default_value_t)]
     pub(crate) families: FamilySet,
+
+    /// Accept UDP sockets, which no level can seal: they send to any address.
+    #[arg(long)]
+    pub(crate) allow_udp: bool,
+
+    /// Do without what this kernel does not have, and say so each time, instead
+    /// of not starting.
+    #[arg(long)]
+    pub(crate) best_effort: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -191,6 +201,23 @@ pub(crate) enum Level {
     /// Socket families, no new privileges, native system calls only, no
     /// io_uring.
     Families,
+    /// And sockets that are handed over cannot be turned outward (Linux 6.12
+    /// or later, Landlock).
+    Standard,
+}
+
+impl From<Seal> for seal::Seal {
+    fn from(arguments: Seal) -> Self {
+        Self {
+            level: match arguments.level {
+                Level::Families => level::Level::Families,
+                Level::Standard => level::Level::Standard,
+            },
+            families: arguments.families,
+            allow_udp: arguments.allow_udp,
+            best_effort: arguments.best_effort,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -224,6 +251,11 @@ pub(crate) enum Pull {
 /// not be there. Every value comes with the file and line it stands on, and
 /// what systemd would ignore or refuse is listed.
 ///
+/// A .container file is shown as the service that Quadlet makes of it: by
+/// Podman's generator where that is installed, else by podseal's own
+/// translation. Where the two differ, it says so. PODSEAL_QUADLET names another
+/// generator to ask, or none where it is empty.
+///
 /// Ends with status 1 when a unit could not be read; the others are shown.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
@@ -241,7 +273,8 @@ pub(crate) struct Show {
 
     /// A unit, found where systemd finds it (.service is added where the type
     /// is missing), or with a slash in it the path of a unit file, read with
-    /// the drop-ins beside it.
+    /// the drop-ins beside it. A .container file is shown as the service that
+    /// Quadlet makes of it.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub(crate) units: Vec<String>,
 }
@@ -361,14 +394,30 @@ pub(crate) enum Pause {
     },
 }
 
-/// Try to get an internet socket in every known way.
+/// Try every known way out of a seal.
+///
+/// Ways that need a socket to sacrifice are tried on the one that is handed
+/// over (LISTEN_FDS) under the way's name, and those that lead somewhere when
+/// it is said where.
 #[derive(Debug, Args)]
 pub(crate) struct Probe {
-    /// Turn the first socket handed over outward, to this address.
+    /// Who listens at 127.0.0.1, and should not hear from here.
     #[arg(long, value_name = "ADDRESS", requires = "token")]
     pub(crate) victim: Option<SocketAddr>,
 
-    /// What to write there.
+    /// Who listens at ::1, and should not hear from here.
+    #[arg(long, value_name = "ADDRESS", requires = "token")]
+    pub(crate) victim_ipv6: Option<SocketAddr>,
+
+    /// An abstract UNIX socket that somebody outside listens on.
+    #[arg(long, value_name = "NAME", requires = "token")]
+    pub(crate) victim_abstract: Option<String>,
+
+    /// A process outside that minds nothing.
+    #[arg(long, value_name = "PID")]
+    pub(crate) victim_process: Option<i32>,
+
+    /// What to write to whoever is reached, before the way's name.
     #[arg(long, value_name = "TEXT")]
     pub(crate) token: Option<String>,
 }

@@ -56,7 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),
-        Command::Probe(arguments) => probe::run(&arguments),
+        Command::Probe(arguments) => probe::run(arguments),
         Command::Echo(arguments) => echo::run(&arguments),
     })
 }

@@ -3,6 +3,7 @@
 use crate::podman::invocation::{Invocation, Word};
 use crate::unit::effective::{Located, Origin};
 use crate::unit::exec::{ExecCommand, ExecPrivileges};
+use crate::unit::quadlet::command::PodmanCommand;
 
 /// One command of a service.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,20 +38,38 @@ pub enum Program {
 }
 
 impl Command {
-    /// Reads one command of a service.
+    /// Reads one command of a service. Where it is the one that was generated of
+    /// a `.container` file, its words stand where that has them.
     #[must_use]
-    pub fn new(key: &'static str, command: &Located<ExecCommand>) -> Self {
+    pub fn new(
+        key: &'static str,
+        command: &Located<ExecCommand>,
+        generated: Option<&PodmanCommand>,
+    ) -> Self {
         let Located { value, origin } = command;
         let expands = !value.prefixes.no_env_expand;
+        let generated: Vec<Option<&Origin>> = generated
+            .filter(|_| key == "ExecStart")
+            .into_iter()
+            .flat_map(|generated| &generated.arguments)
+            .flat_map(|argument| argument.words.iter().map(|_| argument.origin.as_ref()))
+            .collect();
+        // A drop-in may have another command.
+        let is_generated = generated.len() == value.argv.len();
+        let place = |at: usize| {
+            let own = generated.get(at).copied().flatten();
+            own.filter(|_| is_generated).unwrap_or(origin).clone()
+        };
         // The zeroth argument is only a name.
         let words: Vec<Word<Origin>> = value
             .argv
             .iter()
+            .enumerate()
             .skip(1)
-            .map(|text| Word {
+            .map(|(at, text)| Word {
                 is_open: has_specifier(text) || (expands && has_variable(text)),
                 text: text.clone(),
-                place: origin.clone(),
+                place: place(at),
             })
             .collect();
         Self {

@@ -28,12 +28,15 @@ impl Subject {
     #[must_use]
     pub fn new(view: View, aliases: Vec<UnitName>) -> Self {
         let commands = match &view {
-            View::Service(service) => service
-                .commands
-                .iter()
-                .flat_map(|(key, commands)| commands.iter().map(|c| Command::new(key, c)))
-                .collect(),
-            View::Socket(_) | View::Masked(_) => Vec::new(),
+            View::Service(service) => {
+                let generated = service.quadlet.as_ref().map(|quadlet| &quadlet.podman);
+                let commands = service.commands.iter();
+                commands
+                    .flat_map(|(key, commands)| commands.iter().map(move |c| (key, c)))
+                    .map(|(key, command)| Command::new(key, command, generated))
+                    .collect()
+            }
+            View::Socket(_) | View::Masked(_) | View::NotGenerated(_) => Vec::new(),
         };
         Self {
             view,
@@ -100,6 +103,7 @@ impl Subject {
             settings.any(|setting| setting.value.contains("podman"))
         };
         match &self.view {
+            View::NotGenerated(_) => true,
             View::Service(service) if !service.loads => names_podman(service),
             _ => self.starts_container() || self.keeps_pause_process(),
         }
@@ -141,7 +145,7 @@ impl Subject {
                 names
             }
             View::Socket(socket) => vec![socket.service.clone()],
-            View::Masked(_) => Vec::new(),
+            View::Masked(_) | View::NotGenerated(_) => Vec::new(),
         }
     }
 }

@@ -55,6 +55,10 @@ impl Architecture {
     pub const fn number(self, call: Call) -> u32 {
         let (x86_64, aarch64) = match call {
             Call::Socket => (41, 198),
+            Call::SendTo => (44, 206),
+            Call::SendMessage => (46, 211),
+            Call::SendMessages => (307, 269),
+            Call::SetSocketOption => (54, 208),
             Call::IoUringSetup => (425, 425),
             Call::IoUringEnter => (426, 426),
             Call::IoUringRegister => (427, 427),
@@ -71,6 +75,14 @@ impl Architecture {
 pub enum Call {
     /// socket(2)
     Socket,
+    /// sendto(2)
+    SendTo,
+    /// sendmsg(2)
+    SendMessage,
+    /// sendmmsg(2)
+    SendMessages,
+    /// setsockopt(2)
+    SetSocketOption,
     /// io_uring_setup(2)
     IoUringSetup,
     /// io_uring_enter(2)

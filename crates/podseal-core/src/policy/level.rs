@@ -2,22 +2,34 @@
 
 use std::fmt;
 
-/// How much a seal has. Every level prints what it leaves open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How much a seal has; a later one has all of those before it. Every level
+/// prints what it leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Level {
     /// Socket families, no new privileges, native system-call ABI, no
-    /// io_uring.
-    #[default]
+    /// io_uring: what systemd's own directives can do.
     Families,
+    /// And the sockets that are handed over cannot be turned outward.
+    #[default]
+    Standard,
 }
 
 impl Level {
+    /// All levels, the weakest first.
+    pub const ALL: [Self; 2] = [Self::Families, Self::Standard];
+
     /// What this level does not stop.
     #[must_use]
     pub const fn residual_risks(self) -> &'static [&'static str] {
         match self {
             Self::Families => &[
                 "a socket that was handed over can be turned outward: connect(AF_UNSPEC), then connect(2) to any address",
+                "a process that may use AF_UNIX can ask the user's systemd to start something unsealed",
+                "health checks, `podman exec` and auto-update run outside the seal",
+                "kernel bugs, and denial of the service itself",
+            ],
+            Self::Standard => &[
+                "a TCP socket that was handed over can be made to listen on another, random port of this host",
                 "a process that may use AF_UNIX can ask the user's systemd to start something unsealed",
                 "health checks, `podman exec` and auto-update run outside the seal",
                 "kernel bugs, and denial of the service itself",
@@ -30,6 +42,7 @@ impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Families => "families",
+            Self::Standard => "standard",
         })
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Everything here works on values that the caller gathered:
 //!
-//! 1. [`search::locate`] decides from directory listings which files make up a
+//! 1. [`search::Listing::locate`] decides from directory listings which files make up a
 //!    unit, and in which order;
 //! 2. [`merge::Merged`] puts the settings of those files into one sequence;
-//! 3. [`service::Service`] and [`socket::Socket`] give them types, defaults and
+//! 3. where the unit is Quadlet's, [`quadlet`] does both with the file that the
+//!    service is generated from;
+//! 4. [`service::Service`] and [`socket::Socket`] give them types, defaults and
 //!    systemd's own checks; [`view::View`] is whichever of them the unit is.
 //!
 //! A view serializes as versioned JSON. Values stand where their names say;
@@ -13,6 +15,7 @@
 
 pub mod dependencies;
 pub mod merge;
+pub mod quadlet;
 pub mod search;
 pub mod service;
 pub mod socket;

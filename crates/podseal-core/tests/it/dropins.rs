@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use podseal_core::unit::effective::merge::{Merged, Source};
-use podseal_core::unit::effective::search::{DropIn, Entry, Fragment, SearchDir, locate};
+use podseal_core::unit::effective::search::{
+    DropIn, Entry, Fragment, Listing, Located, SearchDir, dropins,
+};
 use podseal_core::unit::effective::service::{KillMode, Restart, Service};
 use podseal_core::unit::effective::{Scope, Signal};
 use podseal_core::unit::file::UnitFile;
@@ -39,7 +41,10 @@ fn dropins_observed() {
     }
 }
 
-fn search_dir(path: &str, files: &[&str], dropins: &[(&str, &str, DropIn)]) -> SearchDir {
+/// A directory of the search path, and what is in its directories of drop-ins.
+type Dir = (SearchDir, BTreeMap<String, BTreeMap<String, DropIn>>);
+
+fn search_dir(path: &str, files: &[&str], dropins: &[(&str, &str, DropIn)]) -> Dir {
     let mut entries: BTreeMap<String, Entry> = files
         .iter()
         .map(|file| match file.split_once(" -> ") {
@@ -47,18 +52,26 @@ fn search_dir(path: &str, files: &[&str], dropins: &[(&str, &str, DropIn)]) -> S
             None => ((*file).to_owned(), Entry::File),
         })
         .collect();
+    let mut contents: BTreeMap<String, BTreeMap<String, DropIn>> = BTreeMap::new();
     for (dir, file, kind) in dropins {
-        let entry = entries
-            .entry(format!("{dir}.d"))
-            .or_insert_with(|| Entry::Directory(BTreeMap::new()));
-        if let Entry::Directory(files) = entry {
-            files.insert(format!("{file}.conf"), *kind);
-        }
+        entries.insert(format!("{dir}.d"), Entry::Directory);
+        let files = contents.entry(format!("{path}/{dir}.d")).or_default();
+        files.insert(format!("{file}.conf"), *kind);
     }
-    SearchDir {
-        path: path.to_owned(),
-        entries,
-    }
+    let path = path.to_owned();
+    (SearchDir { path, entries }, contents)
+}
+
+/// A unit's files and drop-ins.
+fn find(unit: &str, dirs: Vec<Dir>) -> (Located, Vec<String>) {
+    let (dirs, contents): (Vec<_>, Vec<_>) = dirs.into_iter().unzip();
+    let located = Listing::new(dirs).locate(&unit.parse().expect("valid"));
+    let directories = located.dropin_directories.iter().map(|path| {
+        let of_path = contents.iter().find_map(|contents| contents.get(path));
+        (path.clone(), of_path.expect("listed").clone())
+    });
+    let found = dropins(&directories.collect::<Vec<_>>());
+    (located, found)
 }
 
 fn dropin_order() {
@@ -85,10 +98,9 @@ fn dropin_order() {
             ("di-a-b.service", "50-m", File),
         ],
     );
-    let unit = "di-a-b.service".parse().expect("valid");
-    let located = locate(&unit, &[config, lower]);
+    let (_, dropins) = find("di-a-b.service", vec![config, lower]);
     assert_eq!(
-        located.dropins,
+        dropins,
         [
             "/config/di-.service.d/10-x.conf",
             "/config/di-a-.service.d/20-y.conf",
@@ -108,12 +120,11 @@ fn dropin_alias() {
             ("orig.service", "6", DropIn::File),
         ],
     );
-    let unit = "al.service".parse().expect("valid");
-    let located = locate(&unit, &[dir]);
+    let (located, dropins) = find("al.service", vec![dir]);
     let fragment = Fragment::File("/config/orig.service".to_owned());
     assert_eq!(located.fragment, fragment);
     assert_eq!(
-        located.dropins,
+        dropins,
         [
             "/config/al.service.d/5.conf",
             "/config/orig.service.d/6.conf"

@@ -19,11 +19,17 @@ pub enum UnitError {
         /// What is wrong with it.
         source: NameError,
     },
-    /// A file of Quadlet's.
-    #[error("{argument}: Quadlet files are not shown yet")]
+    /// A file of Quadlet's that is no `.container` file.
+    #[error("{argument}: of Quadlet's files only .container is read")]
     Quadlet {
         /// The argument.
         argument: String,
+    },
+    /// There is no such file where Podman's generator looks.
+    #[error("there is no {name} where Podman's generator looks for files")]
+    NoQuadlet {
+        /// Its name.
+        name: String,
     },
     /// A kind of unit that podseal has nothing to do with.
     #[error(
@@ -126,15 +132,10 @@ impl UnitError {
             Self::Name { .. } => {
                 "a name has letters, digits and :-_.\\@, and ends in .service or .socket; a file is given with a slash, as in ./NAME.service".into()
             }
-            Self::Quadlet { argument } => {
-                let name = argument.rsplit('/').next().unwrap_or(argument);
-                match name.strip_suffix(".container") {
-                    Some(stem) => format!(
-                        "after `systemctl --user daemon-reload` the service that Quadlet made of it can be shown: {stem}.service"
-                    ),
-                    None => "name the service that Quadlet makes of it".into(),
-                }
-            }
+            Self::Quadlet { .. } => "name the service that Quadlet makes of it".into(),
+            Self::NoQuadlet { name } => format!(
+                "podman-systemd.unit(5) lists the directories; for a file, write its path, as in ./{name}"
+            ),
             Self::Kind { .. } => "name a service or a socket".into(),
             Self::Template { unit } => format!(
                 "give an instance, as in {}@NAME.{}, or the path of the template's file",

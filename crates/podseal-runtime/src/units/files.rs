@@ -19,7 +19,7 @@ use super::UnitError;
 pub const FILE_MAX: u64 = 16 << 20;
 
 /// Names and types in a directory of the search path; `None` where there is no
-/// such directory. Directories of drop-ins are left empty.
+/// such directory.
 pub(super) fn list(path: String) -> Result<Option<SearchDir>, UnitError> {
     let error = |path: &str, source| UnitError::List {
         path: path.to_owned(),
@@ -54,10 +54,10 @@ pub(super) fn list(path: String) -> Result<Option<SearchDir>, UnitError> {
 fn entry(item: &fs::DirEntry, is_unit: bool) -> io::Result<Option<Entry>> {
     let file_type = item.file_type()?;
     let found = if file_type.is_dir() {
-        Some(Entry::Directory(BTreeMap::new()))
+        Some(Entry::Directory)
     } else if !is_unit {
         let is_directory = file_type.is_symlink() && item.path().is_dir();
-        is_directory.then(|| Entry::Directory(BTreeMap::new()))
+        is_directory.then_some(Entry::Directory)
     } else if file_type.is_symlink() {
         // What is not UTF-8 here is no alias, for that would be a unit name.
         let target = fs::read_link(item.path())?;
@@ -114,6 +114,14 @@ fn is_loop(error: &io::Error) -> bool {
 
 /// Reads a unit file or drop-in.
 pub(super) fn read(path: &str) -> Result<Source, UnitError> {
+    Ok(Source {
+        path: path.to_owned(),
+        file: UnitFile::parse(read_bytes(path)?),
+    })
+}
+
+/// The bytes of a unit file, a drop-in or a Quadlet file.
+pub(super) fn read_bytes(path: &str) -> Result<Vec<u8>, UnitError> {
     let owned = || path.to_owned();
     let error = |source| match fs::read_link(path) {
         Ok(target) if is_absent(&source) || is_loop(&source) => UnitError::DeadLink {
@@ -144,10 +152,7 @@ pub(super) fn read(path: &str) -> Result<Source, UnitError> {
             line,
         });
     }
-    Ok(Source {
-        path: owned(),
-        file: UnitFile::parse(bytes),
-    })
+    Ok(bytes)
 }
 
 fn check_type(path: &str, metadata: &Metadata) -> Result<(), UnitError> {

@@ -110,6 +110,15 @@ pub(super) fn search_path(scope: Scope, environment: &Environment) -> Vec<String
     unique
 }
 
+/// The directory in which the manager has generators put units.
+pub(super) fn generated(scope: Scope, uid: u32, environment: &Environment) -> String {
+    match (scope, &environment.runtime) {
+        (Scope::User, Some(runtime)) => format!("{runtime}/systemd/generator"),
+        (Scope::User, None) => format!("/run/user/{uid}/systemd/generator"),
+        (Scope::System, _) => "/run/systemd/generator".to_owned(),
+    }
+}
+
 /// A path without empty and `.` components.
 fn simplified(path: &str) -> String {
     let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));

@@ -6,9 +6,9 @@ use std::io;
 use anstyle::Style;
 use comfy_table::{Attribute, Cell, Color, Table};
 use podseal_core::policy::level::Level;
-use podseal_core::probe::{Outcome, Verdict};
+use podseal_core::probe::{Outcome, Probe, Verdict};
 use podseal_runtime::command::CommandLine;
-use podseal_runtime::demo::{Demo as Story, DemoError, Finding, IMAGE, Row};
+use podseal_runtime::demo::{Demo as Story, DemoError, IMAGE, Row};
 use podseal_runtime::signals;
 
 use crate::cli::Demo;
@@ -85,10 +85,7 @@ fn tell(arguments: &Demo) -> Result<bool, Error> {
     let said = story.pull_always(port)?;
     let refused = explanation(&said)?;
 
-    step(
-        4,
-        "try every way to an internet socket, without the seal and under it",
-    )?;
+    step(4, "try every way out, without a seal and under each level")?;
     let rows = story.probe()?;
     output::data(table(&rows))?;
     output::data("")?;
@@ -143,68 +140,49 @@ fn table(rows: &[Row]) -> Table {
     // Whether colours are shown is decided where the table is printed.
     table.enforce_styling();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-    table.set_header([
-        "a way to an internet socket",
-        "on the host:\nunsealed",
-        "\nsealed",
-        "in the container:\nunsealed",
-        "\nsealed",
-    ]);
+    let mut header = vec!["a way out".to_owned()];
+    for place in ["host", "container"] {
+        header.push(format!("{place}:\nunsealed"));
+        header.extend(Level::ALL.map(|level| format!("\n{level}")));
+    }
+    table.set_header(header);
     for row in rows {
         let mut cells = vec![Cell::new(row.probe.title)];
         for finding in [&row.host, &row.container] {
-            cells.push(Cell::new(outcome(&finding.unsealed)));
-            cells.push(sealed(finding));
+            let unsealed = match &finding.unsealed {
+                Outcome::Succeeded => "open",
+                Outcome::Refused { .. } | Outcome::Killed { .. } => "refused",
+                Outcome::NotTried { .. } => "n/a",
+            };
+            cells.push(Cell::new(unsealed));
+            cells.extend(
+                finding
+                    .verdicts()
+                    .map(|(level, verdict)| sealed(row.probe, level, verdict)),
+            );
         }
         table.add_row(cells);
     }
     table
 }
 
-fn sealed(finding: &Finding) -> Cell {
-    let text = outcome(&finding.sealed);
-    match finding.verdict() {
-        Verdict::Closed => Cell::new(format!("closed ({text})")).fg(Color::Green),
-        Verdict::Open => Cell::new("OPEN")
+fn sealed(probe: &Probe, level: Level, verdict: Verdict) -> Cell {
+    match verdict {
+        Verdict::Closed => Cell::new("closed").fg(Color::Green),
+        Verdict::Open if probe.is_closed_by(level) => Cell::new("BROKEN")
             .fg(Color::Red)
             .add_attribute(Attribute::Bold),
-        Verdict::Inconclusive => Cell::new(format!("n/a ({text})")),
+        Verdict::Open => Cell::new("OPEN").fg(Color::Yellow),
+        Verdict::Inconclusive => Cell::new("n/a"),
     }
-}
-
-fn outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Succeeded => "open".into(),
-        Outcome::Refused { errno } => errno_name(*errno),
-        Outcome::Killed { signal: 31 } => "SIGSYS".into(),
-        Outcome::Killed { signal } => format!("signal {signal}"),
-        Outcome::NotTried { reason } => reason.clone(),
-    }
-}
-
-fn errno_name(errno: i32) -> String {
-    const NAMES: &[(i32, &str)] = &[
-        (1, "EPERM"),
-        (13, "EACCES"),
-        (22, "EINVAL"),
-        (38, "ENOSYS"),
-        (93, "EPROTONOSUPPORT"),
-        (94, "ESOCKTNOSUPPORT"),
-        (97, "EAFNOSUPPORT"),
-        (101, "ENETUNREACH"),
-        (111, "ECONNREFUSED"),
-    ];
-    NAMES
-        .iter()
-        .find(|(number, _)| *number == errno)
-        .map_or_else(|| format!("errno {errno}"), |(_, name)| (*name).to_owned())
 }
 
 fn legend() -> String {
-    let level = Level::Families;
+    let level = Level::default();
     let mut text = String::from(
-        "closed: works without the seal, fails under it.  OPEN: works under the seal.\n\
-         n/a: fails without the seal as well, so it shows nothing.\n",
+        "closed: works without a seal, fails under this level.  OPEN: works, as this level lets it.\n\
+         BROKEN: works, though this level should close it.\n\
+         n/a: does not work without a seal either, so it shows nothing.\n",
     );
     let _ = write!(text, "\nWhat level {level} leaves open:");
     for risk in level.residual_risks() {

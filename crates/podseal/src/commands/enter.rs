@@ -1,14 +1,14 @@
 //! `podseal enter`
 
+use podseal_core::policy::mechanism::Mechanism;
 use podseal_runtime::seal::{self, Launch};
 
-use crate::cli::{Enter, Join, Level};
+use crate::cli::{Enter, Join};
 use crate::output;
 
 pub(super) fn run(arguments: Enter) -> u8 {
-    let Level::Families = arguments.seal.level;
     let launch = Launch {
-        families: arguments.seal.families,
+        seal: arguments.seal.into(),
         join: match arguments.join {
             Join::Auto => seal::Join::Auto,
             Join::Always => seal::Join::Always,
@@ -17,7 +17,13 @@ pub(super) fn run(arguments: Enter) -> u8 {
         make_pause: arguments.make_pause,
         command: arguments.command,
     };
-    match seal::enter(&launch) {
+    let mut warn = |mechanism: &Mechanism| {
+        output::warning(format_args!(
+            "sealed without \"{}\", which this kernel lacks",
+            mechanism.title
+        ));
+    };
+    match seal::enter(&launch, &mut warn) {
         Ok(never) => match never {},
         Err(error) => {
             output::error_line(&error, error.hint().as_deref());

@@ -2,29 +2,35 @@
 
 use std::os::fd::AsFd;
 
-use podseal_runtime::probe::{self, Victim};
-use podseal_sys::listen_fds::listen_fds;
+use podseal_runtime::probe::{self, Outside, Sacrifice};
+use podseal_sys::listen_fds::{ListenFdsError, listen_fds};
+use rustix::process::Pid;
 
 use crate::cli::Probe;
 use crate::{exit, output};
 
-pub(super) fn run(arguments: &Probe) -> u8 {
-    let victim = arguments
-        .victim
-        .zip(arguments.token.clone())
-        .map(|(address, token)| Victim { address, token });
-    let sockets = if victim.is_some() {
-        match listen_fds() {
-            Ok(sockets) => sockets,
-            Err(error) => {
-                output::error(&error, Some("a victim needs a socket to reach it with"));
-                return exit::FAILURE;
-            }
+pub(super) fn run(arguments: Probe) -> u8 {
+    let sockets = match listen_fds() {
+        Ok(sockets) => sockets,
+        Err(ListenFdsError::NotActivated { .. }) => Vec::new(),
+        Err(error) => {
+            output::error(&error, None);
+            return exit::FAILURE;
         }
-    } else {
-        Vec::new()
     };
-    let handed = sockets.first().map(|socket| socket.fd.as_fd());
-    let report = probe::run(handed, victim.as_ref());
-    output::json(&report)
+    let sacrifices: Vec<Sacrifice<'_>> = sockets
+        .iter()
+        .map(|socket| Sacrifice {
+            id: &socket.name,
+            socket: socket.fd.as_fd(),
+        })
+        .collect();
+    let outside = Outside {
+        ipv4: arguments.victim,
+        ipv6: arguments.victim_ipv6,
+        process: arguments.victim_process.and_then(Pid::from_raw),
+        abstract_socket: arguments.victim_abstract,
+        token: arguments.token.unwrap_or_default(),
+    };
+    output::json(&probe::run(&sacrifices, &outside))
 }

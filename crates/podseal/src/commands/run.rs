@@ -9,7 +9,7 @@ use podseal_runtime::service::{self, Image, Request, Workload};
 use podseal_runtime::sockets::SocketOptions;
 use podseal_runtime::supervise::{self, Finish, Notice};
 
-use crate::cli::{self, Level, Run, StartWhen};
+use crate::cli::{self, Run, StartWhen};
 use crate::{exit, output};
 
 pub(super) fn run(arguments: Run) -> u8 {
@@ -132,7 +132,6 @@ enum UsageError {
 }
 
 fn request(arguments: Run) -> Result<Request, UsageError> {
-    let Level::Families = arguments.seal.level;
     let (default_name, workload) = if let Some(image) = arguments.image {
         let mut parts = arguments.rest.splitn(2, |word| word == "--");
         let options = parts.next().unwrap_or_default().to_vec();
@@ -165,7 +164,7 @@ fn request(arguments: Run) -> Result<Request, UsageError> {
             reuse_port: arguments.reuse_port,
         },
         names: arguments.fdname,
-        families: arguments.seal.families,
+        seal: arguments.seal.into(),
         notify: arguments.notify,
         start_now: arguments.start == StartWhen::Now,
         restart: restart(arguments.restart),

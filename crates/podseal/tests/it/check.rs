@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::fixture::{Ended, Place, output};
 
 mod fix;
+mod quadlet;
 mod refused;
 mod schema;
 

@@ -1,12 +1,14 @@
 //! `podseal demo`, as root and as a normal user.
 
+use podseal_core::policy::level::Level;
+use podseal_core::probe::PROBES;
 use rustix::process::Signal;
 
 use crate::container::{Lab, as_root, as_user};
 use crate::fixture::{Running, output};
 
-/// A row of the table: its title, and its cells on the host and in the
-/// container, unsealed and sealed each.
+/// A row of the table: its cells on the host and in the container, unsealed and
+/// under each level.
 fn row<'a>(said: &'a str, title: &str) -> Vec<&'a str> {
     let line = said
         .lines()
@@ -29,35 +31,43 @@ fn tells_the_truth(lab: &Lab) {
         said.contains("socket: address family not supported by protocol"),
         "{said}"
     );
-    for title in [
-        "socket(AF_INET)",
-        "socket(AF_INET6)",
-        "socket(AF_INET) with upper bits set",
+    let with_levels = |cells: [&'static str; 3]| [cells, cells].concat();
+    let always = ["open", "closed", "closed"];
+    let by_standard = ["open", "OPEN", "closed"];
+    for (title, cells) in [
+        ("socket(AF_INET)", always),
+        ("socket(AF_INET6)", always),
+        ("socket(AF_INET), upper bits set", always),
+        ("listener: AF_UNSPEC, connect", by_standard),
+        ("accepted: AF_UNSPEC, connect", by_standard),
+        ("accepted: sendto(MSG_FASTOPEN)", by_standard),
+        ("listener: sendmsg(MSG_FASTOPEN)", by_standard),
+        ("listener: sendmmsg(MSG_FASTOPEN)", by_standard),
+        ("listener: TCP_FASTOPEN_CONNECT", by_standard),
+        ("listener: shutdown, connect", by_standard),
+        ("listener: bound to another port", by_standard),
+        (
+            "accepted: listens on a random port",
+            ["open", "OPEN", "OPEN"],
+        ),
     ] {
-        let closed = "closed (EAFNOSUPPORT)";
-        assert_eq!(row(said, title), ["open", closed, "open", closed]);
+        assert_eq!(row(said, title), with_levels(cells), "{title}: {said}");
     }
     // What a kernel has and a user may do varies; what the seal promises not.
-    for title in [
-        "socket(AF_PACKET)",
-        "socket(AF_VSOCK)",
-        "socket(AF_INET) as an i386 call",
-        "AF_INET socket through io_uring",
-    ] {
-        let cells = row(said, title);
-        assert_eq!(cells.len(), 4, "{said}");
-        for sealed in [cells[1], cells[3]] {
-            assert!(
-                sealed.starts_with("closed (") || sealed.starts_with("n/a ("),
-                "{title}: {sealed}"
-            );
+    for probe in PROBES {
+        let cells = row(said, probe.title);
+        assert_eq!(cells.len(), 6, "{}: {said}", probe.title);
+        for (level, at) in Level::ALL.into_iter().zip([1, 2]) {
+            for cell in [cells[at], cells[at + 3]] {
+                let expected: &[&str] = if probe.is_closed_by(level) {
+                    &["closed", "n/a"]
+                } else {
+                    &["OPEN", "n/a"]
+                };
+                assert!(expected.contains(&cell), "{}: {cell}: {said}", probe.title);
+            }
         }
     }
-    // The way that this level leaves open is shown as such.
-    assert_eq!(
-        row(said, "activated socket turned outward"),
-        ["open", "OPEN", "open", "OPEN"]
-    );
     assert_eq!(lab.images_of_the_demo(), "");
     lab.expect_nothing_left();
 }

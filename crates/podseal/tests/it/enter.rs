@@ -3,7 +3,10 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 
+use podseal_core::bpf;
+use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, PROBES, ProbeReport};
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::account::{is_root, lacking_here, normal_user};
 use crate::fixture::{Ended, Place, output};
@@ -28,20 +31,95 @@ fn probe(place: &Place, options: &[&str]) -> ProbeReport {
 
 #[test]
 fn every_way_to_an_internet_socket_is_closed() {
-    let report = probe(&Place::new(), &[]);
-    for row in PROBES.iter().filter(|row| row.closed_by_families) {
-        match report.outcome(row.id) {
-            Some(Outcome::Refused { .. } | Outcome::Killed { .. }) => {}
-            Some(Outcome::NotTried { reason }) => lacking_here(row.id, reason),
-            other => panic!("{}: {other:?}", row.id),
+    for level in Level::ALL {
+        let report = probe(&Place::new(), &[&format!("--level={level}")]);
+        for row in PROBES.iter().filter(|row| row.is_closed_by(level)) {
+            match report.outcome(row.id) {
+                Some(Outcome::Refused { .. } | Outcome::Killed { .. }) => {}
+                Some(Outcome::NotTried { reason }) => lacking_here(row.id, reason),
+                // What needs sockets and victims is the demo's to try.
+                None => assert!(row.closed_by == Some(Level::Standard), "{}", row.id),
+                other @ Some(Outcome::Succeeded) => panic!("{}: {other:?}", row.id),
+            }
+        }
+        for id in ["af-inet", "af-inet6", "af-packet", "af-vsock", "upper-bits"] {
+            let expected = Outcome::Refused {
+                errno: EAFNOSUPPORT,
+            };
+            assert_eq!(report.outcome(id), Some(&expected), "{id}");
         }
     }
-    for id in ["af-inet", "af-inet6", "af-packet", "af-vsock", "upper-bits"] {
-        let expected = Outcome::Refused {
-            errno: EAFNOSUPPORT,
+}
+
+/// A socket that the command would get is looked at, whatever LISTEN_FDS says.
+/// A socket that the command would get is looked at, whatever LISTEN_FDS says.
+#[test]
+fn a_socket_that_cannot_be_sealed_ends_the_launch() {
+    let place = Place::new();
+    let udp = (AddressFamily::INET, SocketType::DGRAM);
+    let vsock = (AddressFamily::VSOCK, SocketType::STREAM);
+    let tcp = (AddressFamily::INET6, SocketType::STREAM);
+    let is_udp = "file descriptor 0: a UDP socket cannot be sealed";
+    for ((family, kind), options, code, text) in [
+        (udp, "", 202, is_udp),
+        (udp, "--allow-udp", 0, ""),
+        (udp, "--level=families", 0, ""),
+        (
+            vsock,
+            "",
+            202,
+            "a socket of AF_VSOCK, type 1, protocol 0 cannot be sealed",
+        ),
+        (tcp, "", 0, ""),
+    ] {
+        let Ok(socket) = rustix::net::socket(family, kind, None) else {
+            lacking_here("a socket to hand over", "this kernel does not have it");
+            continue;
         };
-        assert_eq!(report.outcome(id), Some(&expected), "{id}");
+        let mut command = place.command(&["enter"]);
+        command
+            .args(options.split_whitespace())
+            .args(["--", "echo", "started"]);
+        let ended = output(command.stdin(socket));
+        ended.expect(code, &[text]);
+        assert_eq!(ended.stdout == "started\n", code == 0, "{ended:?}");
     }
+}
+
+/// A kernel without Landlock, played by a filter that refuses to know it.
+#[test]
+fn without_landlock_level_standard_is_refused_or_said_to_be_less() {
+    const CREATE_RULESET: u32 = 444;
+    const ENOSYS: u16 = 38;
+    let filter = [
+        bpf::load(bpf::offset::NUMBER),
+        bpf::jump_equal(CREATE_RULESET, 0, 1),
+        bpf::answer(bpf::Action::Errno(ENOSYS)),
+        bpf::answer(bpf::Action::Allow),
+    ]
+    .map(|i| (i.code, i.jump_true, i.jump_false, i.operand));
+    let lacks = "lacks what level standard needs for \"no TCP connections out\": Landlock ABI 4";
+    // Filters are a thread's own, and inherited by what it starts.
+    let play = move || {
+        rustix::thread::set_no_new_privs(true).unwrap();
+        podseal_sys::seccomp::install(&filter).unwrap();
+        let place = Place::new();
+        let run = |options: &[&str]| enter(&place, options, &["echo", "started"]);
+        run(&[]).expect(228, &[lacks, "--best-effort"]);
+        run(&["--level=families"]).expect(0, &[]);
+        let less = run(&["--best-effort"]);
+        less.expect(0, &[]);
+        let warnings = less.stderr.matches("warning: sealed without").count();
+        assert_eq!(warnings, 4, "{less:?}");
+        // What does not need Landlock is there.
+        let report = probe(&place, &["--best-effort"]);
+        let netlink = report.outcome("netlink-audit");
+        assert!(
+            matches!(netlink, Some(Outcome::Refused { .. })),
+            "{report:?}"
+        );
+    };
+    std::thread::spawn(play).join().unwrap();
 }
 
 #[test]

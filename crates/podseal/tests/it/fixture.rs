@@ -113,6 +113,7 @@ impl Place {
             .env(TAG, &self.tag)
             .env("XDG_RUNTIME_DIR", self.directory.path())
             .env_remove("NOTIFY_SOCKET")
+            .stdin(Stdio::null())
             .current_dir(self.directory.path());
         if let Some(account) = &self.account {
             command
@@ -284,7 +285,6 @@ impl Running {
     pub(crate) fn start_writing_to(command: &mut Command, stdout: Stdio) -> Self {
         let mut child = command
             .process_group(0)
-            .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()

@@ -15,3 +15,4 @@ mod notifier;
 mod show;
 mod supervisor;
 mod talk;
+mod weakened;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::account::lacking_here;
 use crate::fixture::{Ended, Place, output};
 
+mod quadlet;
 mod refused;
 
 /// `podseal show` with nothing of this host's in the search path.
@@ -20,6 +21,7 @@ fn command(place: &Place, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env("SYSTEMD_UNIT_PATH", "hi:lo")
+        .env("PODSEAL_QUADLET", "")
         .env("XDG_CONFIG_HOME", place.path("config"))
         .env("HOME", place.path("home"));
     command

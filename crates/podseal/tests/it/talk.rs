@@ -1,10 +1,12 @@
 //! Talking to a service through its socket, whatever the kind.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -32,24 +34,39 @@ pub(crate) fn free_port() -> u16 {
 
 /// A connection, of a kind that has one, on which nothing takes longer than
 /// the bound.
-pub(crate) struct Client(OwnedFd);
+pub(crate) struct Client {
+    socket: OwnedFd,
+    /// Its own socket file, if it has one.
+    own: Option<PathBuf>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(own) = &self.own {
+            fs::remove_file(own).unwrap();
+        }
+    }
+}
 
 impl Client {
     /// Connects to what `--listen` was given.
     pub(crate) fn connect(listen: &str) -> io::Result<Self> {
+        let mut own = None;
         let socket: OwnedFd = if let Some(address) = listen.strip_prefix("udp:") {
             let address: SocketAddr = address.parse().unwrap();
-            let own: SocketAddr = match address {
+            let local: SocketAddr = match address {
                 SocketAddr::V4(_) => (Ipv4Addr::LOCALHOST, 0).into(),
                 SocketAddr::V6(_) => (Ipv6Addr::LOCALHOST, 0).into(),
             };
-            let socket = UdpSocket::bind(own)?;
+            let socket = UdpSocket::bind(local)?;
             socket.connect(address)?;
             socket.into()
         } else if let Some(address) = listen.strip_prefix("unix-dgram:") {
-            // With a name of its own, to be answered.
-            let own = UnixAddr::from_abstract_name(unique("podseal-it-client"))?;
-            let socket = UnixDatagram::bind_addr(&own)?;
+            // With a name of its own, to be answered. It is a path, since a
+            // sealed server reaches no abstract sockets outside.
+            let path = std::env::temp_dir().join(unique("podseal-it-client"));
+            let socket = UnixDatagram::bind(&path)?;
+            own = Some(path);
             socket.connect_addr(&unix(address)?)?;
             socket.into()
         } else if let Some(path) = listen.strip_prefix("unix-seqpacket:") {
@@ -67,11 +84,11 @@ impl Client {
         for timeout in [Timeout::Recv, Timeout::Send] {
             set_socket_timeout(&socket, timeout, Some(BOUND))?;
         }
-        Ok(Self(socket))
+        Ok(Self { socket, own })
     }
 
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let sent = send(&self.0, bytes, SendFlags::NOSIGNAL)?;
+        let sent = send(&self.socket, bytes, SendFlags::NOSIGNAL)?;
         assert_eq!(sent, bytes.len());
         Ok(())
     }
@@ -81,7 +98,7 @@ impl Client {
         let mut back = vec![0; bytes.len()];
         let mut length = 0;
         while length < back.len() {
-            match recv(&self.0, &mut back[length..], RecvFlags::empty())?.0 {
+            match recv(&self.socket, &mut back[length..], RecvFlags::empty())?.0 {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => length += count,
             }

@@ -97,7 +97,7 @@ fn sections(unit_type: UnitType) -> &'static [&'static str] {
 
 impl Merged {
     /// Merges a unit's file and its drop-ins, given in the order of
-    /// [`super::search::locate`]. With `specifiers` the files are those of a
+    /// [`super::search::dropins`]. With `specifiers` the files are those of a
     /// unit, and reading one of them stops at a command that systemd refuses;
     /// without, they are files of another program, such as Quadlet's.
     #[must_use]
@@ -121,7 +121,21 @@ impl Merged {
     /// keep the unit from being loaded, it only ends the drop-in.
     #[must_use]
     pub fn is_dropin(&self, origin: &Origin) -> bool {
-        self.fragment.as_ref() != Some(&origin.file)
+        self.dropins.contains(&origin.file)
+    }
+
+    /// Takes over the places that a generated unit file's lines come from, and
+    /// the file that it was generated from.
+    pub(super) fn relocate(&mut self, generated: &[Origin], source: &str) {
+        let fragment = self.fragment.replace(source.to_owned());
+        let places = self.settings.iter_mut().map(|setting| &mut setting.origin);
+        let diagnostics = self.diagnostics.iter_mut();
+        let places = places.chain(diagnostics.filter_map(|d| d.origin.as_mut()));
+        for place in places.filter(|place| Some(&place.file) == fragment.as_ref()) {
+            if let Some(origin) = generated.get(place.line - 1) {
+                *place = origin.clone();
+            }
+        }
     }
 
     /// The settings with this section and key.

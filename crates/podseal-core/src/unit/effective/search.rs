@@ -28,7 +28,7 @@ pub enum Entry {
     /// A symbolic link and its target as `readlink(2)` gives it.
     Link(String),
     /// A directory: of drop-ins, where its name ends in `.d`.
-    Directory(BTreeMap<String, DropIn>),
+    Directory,
 }
 
 /// Something in a directory of drop-ins.
@@ -51,8 +51,9 @@ pub struct Located {
     pub aliases: Vec<UnitName>,
     /// Its file.
     pub fragment: Fragment,
-    /// Paths of its drop-ins, in the order in which they are read.
-    pub dropins: Vec<String>,
+    /// Paths of the directories of its drop-ins, the strongest first. What is
+    /// in them is put in order by [`dropins`].
+    pub dropin_directories: Vec<String>,
 }
 
 /// The main file of a unit.
@@ -69,40 +70,77 @@ pub enum Fragment {
 /// More links than this in a row lead nowhere (systemd's `FOLLOW_MAX`).
 const LINKS_MAX: usize = 8;
 
-/// Finds a unit's files.
-#[must_use]
-pub fn locate(unit: &UnitName, dirs: &[SearchDir]) -> Located {
-    let found = resolve(unit.as_str(), dirs).or_else(|| {
-        // A template's file serves every instance.
-        let template = unit.template().ok()?;
-        resolve(template.as_str(), dirs)
-    });
-    let (base, fragment) = match found {
-        Some((base, fragment)) => (base, fragment),
-        None => (unit.clone(), Fragment::Missing),
-    };
-    let fill = |name: &UnitName| match (name.kind(), unit.instance()) {
-        (NameKind::Template, Some(instance)) if !instance.is_empty() => {
-            name.with_instance(instance).ok()
+/// The search path with what is in it, to be searched for any number of units.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    dirs: Vec<SearchDir>,
+    /// The names that are links, by the name of the unit that they lead to.
+    aliases: BTreeMap<UnitName, BTreeSet<UnitName>>,
+}
+
+impl Listing {
+    /// A search path of these directories, the strongest first.
+    #[must_use]
+    pub fn new(dirs: Vec<SearchDir>) -> Self {
+        let mut aliases: BTreeMap<UnitName, BTreeSet<UnitName>> = BTreeMap::new();
+        for name in links(&dirs) {
+            if let Some((base, _)) = resolve(name.as_str(), &dirs) {
+                aliases.entry(base).or_default().insert(name);
+            }
         }
-        _ => Some(name.clone()),
-    };
-    let id = fill(&base).unwrap_or_else(|| unit.clone());
-    let mut aliases: BTreeSet<UnitName> = links(dirs)
-        .filter(|name| resolve(name.as_str(), dirs).is_some_and(|(of, _)| of == base))
-        .filter_map(|name| fill(&name))
-        // A link for one instance of a template names no other.
-        .filter(|name| name.instance() == id.instance())
-        .collect();
-    aliases.insert(unit.clone());
-    aliases.remove(&id);
-    let aliases: Vec<UnitName> = aliases.into_iter().collect();
-    let dropins = dropins(&id, &aliases, dirs);
-    Located {
-        id,
-        aliases,
-        fragment,
-        dropins,
+        Self { dirs, aliases }
+    }
+
+    /// The directories.
+    #[must_use]
+    pub fn dirs(&self) -> &[SearchDir] {
+        &self.dirs
+    }
+
+    /// The names under which the directories have a file or a link.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<UnitName> {
+        let entries = self.dirs.iter().flat_map(|dir| &dir.entries);
+        entries
+            .filter(|(_, entry)| **entry != Entry::Directory)
+            .filter_map(|(name, _)| name.parse().ok())
+            .collect()
+    }
+
+    /// Finds a unit's files.
+    #[must_use]
+    pub fn locate(&self, unit: &UnitName) -> Located {
+        let found = resolve(unit.as_str(), &self.dirs).or_else(|| {
+            // A template's file serves every instance.
+            let template = unit.template().ok()?;
+            resolve(template.as_str(), &self.dirs)
+        });
+        let (base, fragment) = match found {
+            Some((base, fragment)) => (base, fragment),
+            None => (unit.clone(), Fragment::Missing),
+        };
+        let fill = |name: &UnitName| match (name.kind(), unit.instance()) {
+            (NameKind::Template, Some(instance)) if !instance.is_empty() => {
+                name.with_instance(instance).ok()
+            }
+            _ => Some(name.clone()),
+        };
+        let id = fill(&base).unwrap_or_else(|| unit.clone());
+        let links = self.aliases.get(&base).into_iter().flatten();
+        let mut aliases: BTreeSet<UnitName> = links
+            .filter_map(fill)
+            // A link for one instance of a template names no other.
+            .filter(|name| name.instance() == id.instance())
+            .collect();
+        aliases.insert(unit.clone());
+        aliases.remove(&id);
+        let aliases: Vec<UnitName> = aliases.into_iter().collect();
+        Located {
+            dropin_directories: dropin_directories(&id, &aliases, &self.dirs),
+            id,
+            aliases,
+            fragment,
+        }
     }
 }
 
@@ -123,7 +161,7 @@ fn resolve(name: &str, dirs: &[SearchDir]) -> Option<(UnitName, Fragment)> {
             let usable = match entry {
                 Entry::File | Entry::Empty => Entered::Fragment(entry == &Entry::File),
                 Entry::Link(target) => follow(&name, dir, target, dirs)?,
-                Entry::Directory(_) => return None,
+                Entry::Directory => return None,
             };
             Some((format!("{}/{name}", dir.path), usable))
         })?;
@@ -181,53 +219,43 @@ fn absolute(dir: &str, target: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// Drop-ins in the order of their file names. Where two directories have a file
-/// of the same name, the first counts: directories of the unit's own name
-/// before those of its aliases before those of its type; then by search
-/// directory; then by how much of the name they have.
-fn dropins(id: &UnitName, aliases: &[UnitName], dirs: &[SearchDir]) -> Vec<String> {
-    let mut directories: Vec<(&SearchDir, String)> = Vec::new();
+/// The directories of a unit's drop-ins: those of its own name before those of
+/// its aliases before that of its type; then by search directory; then by how
+/// much of the name they have.
+fn dropin_directories(id: &UnitName, aliases: &[UnitName], dirs: &[SearchDir]) -> Vec<String> {
+    let mut directories = Vec::new();
     for name in std::iter::once(id).chain(aliases) {
         let names = dropin_names(name);
         for dir in dirs {
             directories.extend(names.iter().map(|name| (dir, format!("{name}.d"))));
         }
     }
-    let of_type = dropin_directory_of_type(id);
+    let of_type = format!("{}.d", id.unit_type().name());
     directories.extend(dirs.iter().map(|dir| (dir, of_type.clone())));
+    directories
+        .into_iter()
+        .filter(|(dir, name)| dir.entries.get(name) == Some(&Entry::Directory))
+        .map(|(dir, name)| format!("{}/{name}", dir.path))
+        .collect()
+}
 
+/// Drop-ins in the order of their file names, from what is in the directories
+/// of [`Located::dropin_directories`]. Where two of them have a file of the same
+/// name, the first counts.
+#[must_use]
+pub fn dropins(directories: &[(String, BTreeMap<String, DropIn>)]) -> Vec<String> {
     let mut found: BTreeMap<&str, Option<String>> = BTreeMap::new();
-    for (dir, name) in &directories {
-        let Some(Entry::Directory(entries)) = dir.entries.get(name) else {
-            continue;
-        };
+    for (directory, entries) in directories {
         for (file, kind) in entries {
             if file.strip_suffix(".conf").is_some() && !file.starts_with('.') {
                 found.entry(file).or_insert_with(|| match kind {
-                    DropIn::File => Some(format!("{}/{name}/{file}", dir.path)),
+                    DropIn::File => Some(format!("{directory}/{file}")),
                     DropIn::Masked => None,
                 });
             }
         }
     }
     found.into_values().flatten().collect()
-}
-
-fn dropin_directory_of_type(unit: &UnitName) -> String {
-    format!("{}.d", unit.unit_type().name())
-}
-
-/// The names of the directories in which a unit's drop-ins may be, so that the
-/// caller of [`locate`] need not look into others: call it once without what is
-/// in them, and again with it.
-#[must_use]
-pub fn dropin_directories(located: &Located) -> BTreeSet<String> {
-    std::iter::once(&located.id)
-        .chain(&located.aliases)
-        .flat_map(dropin_names)
-        .map(|name| format!("{name}.d"))
-        .chain(std::iter::once(dropin_directory_of_type(&located.id)))
-        .collect()
 }
 
 /// The names whose `.d` directories hold drop-ins for a unit: `a-b@c.service`,

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::dependencies::{self, Dependencies};
 use super::merge::{EXEC_KEYS, Merged};
+use super::quadlet::Quadlet;
 use super::reader::{Origins, Reader};
 use super::values::words;
 use super::{Diagnostic, Located, Scope, Signal, VERSION};
@@ -140,6 +141,9 @@ pub struct Service {
     pub environment_files: Vec<String>,
     /// Dependencies.
     pub dependencies: Dependencies,
+    /// What Podman's generator made it of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quadlet: Option<Quadlet>,
     /// Where the values stand.
     pub origins: Origins,
     /// What systemd ignores or refuses.
@@ -218,6 +222,7 @@ impl Service {
             environment,
             environment_files,
             dependencies: dependencies::read(&mut reader, scope),
+            quadlet: None,
             origins: Origins::new(),
             diagnostics: Vec::new(),
             settings: merged.clone(),

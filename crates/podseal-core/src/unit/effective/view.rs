@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::merge::{Merged, Source};
+use super::quadlet::NotGenerated;
 use super::service::Service;
 use super::socket::Socket;
 use super::{Diagnostic, Scope, VERSION};
@@ -21,6 +22,8 @@ pub enum View {
     Socket(Box<Socket>),
     /// A unit of either kind that cannot be started, whatever its files say.
     Masked(Masked),
+    /// A service that Podman's generator does not make.
+    NotGenerated(Box<NotGenerated>),
 }
 
 /// A unit that is masked: its file is empty, or a link to `/dev/null`.
@@ -91,6 +94,7 @@ impl View {
             Self::Service(service) => &service.unit,
             Self::Socket(socket) => &socket.unit,
             Self::Masked(masked) => &masked.unit,
+            Self::NotGenerated(service) => &service.unit,
         }
     }
 
@@ -99,11 +103,21 @@ impl View {
     #[must_use]
     pub fn files(&self) -> Vec<&str> {
         let (fragment, dropins) = match self {
-            Self::Service(service) => (&service.fragment, service.dropins.as_slice()),
-            Self::Socket(socket) => (&socket.fragment, socket.dropins.as_slice()),
-            Self::Masked(_) => (&None, [].as_slice()),
+            Self::Service(service) => {
+                // What Podman's generator made of it need not be there.
+                if let Some(quadlet) = &service.quadlet {
+                    let own = std::iter::once(&quadlet.source).chain(&quadlet.dropins);
+                    let files = own.chain(&service.dropins);
+                    return files.map(String::as_str).collect();
+                }
+                (service.fragment.as_ref(), service.dropins.as_slice())
+            }
+            Self::Socket(socket) => (socket.fragment.as_ref(), socket.dropins.as_slice()),
+            Self::Masked(_) => (None, [].as_slice()),
+            Self::NotGenerated(service) => (Some(&service.fragment), [].as_slice()),
         };
-        fragment.iter().chain(dropins).map(String::as_str).collect()
+        let files = fragment.into_iter().chain(dropins);
+        files.map(String::as_str).collect()
     }
 
     /// What systemd ignores or refuses.
@@ -113,6 +127,7 @@ impl View {
             Self::Service(service) => &service.diagnostics,
             Self::Socket(socket) => &socket.diagnostics,
             Self::Masked(_) => &[],
+            Self::NotGenerated(service) => &service.diagnostics,
         }
     }
 }

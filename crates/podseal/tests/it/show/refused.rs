@@ -55,9 +55,10 @@ fn bad_input() {
         ("a.timer", &["a.timer is a timer"]),
         (
             "a.container",
-            &["Quadlet files are not shown yet", "a.service"],
+            &["there is no a.container where", "write its path, as in ./a"],
         ),
-        ("hi/a.kube", &["Quadlet files are not shown yet"]),
+        ("hi/a.container", &["there is no file hi/a.container"]),
+        ("hi/a.kube", &["of Quadlet's files only .container is read"]),
         ("directory", &["hi/directory.service is a directory"]),
         (
             "hi/directory.service",

@@ -1,8 +1,12 @@
 use super::*;
 
+/// What is in directories of drop-ins, by path.
+type DropIns = BTreeMap<String, BTreeMap<String, DropIn>>;
+
 /// Search directories from lines `DIR/NAME`, `DIR/NAME -> TARGET`,
 /// `DIR/NAME (empty)` and `DIR/NAME.d/FILE`; the directories are `/hi`, `/lo`.
-fn dirs(lines: &[&str]) -> Vec<SearchDir> {
+fn dirs(lines: &[&str]) -> (Vec<SearchDir>, DropIns) {
+    let mut dropins = DropIns::new();
     let mut dirs: Vec<SearchDir> = ["hi", "lo"]
         .iter()
         .map(|name| SearchDir {
@@ -27,13 +31,9 @@ fn dirs(lines: &[&str]) -> Vec<SearchDir> {
             } else {
                 DropIn::File
             };
-            match entries
-                .entry(name.to_owned())
-                .or_insert_with(|| Entry::Directory(BTreeMap::new()))
-            {
-                Entry::Directory(files) => files.insert(file.to_owned(), kind),
-                other => panic!("{other:?}"),
-            };
+            entries.insert(name.to_owned(), Entry::Directory);
+            let files = dropins.entry(format!("/{dir}/{name}")).or_default();
+            files.insert(file.to_owned(), kind);
         } else {
             let entry = match target {
                 Some(target) => Entry::Link(target.to_owned()),
@@ -43,16 +43,38 @@ fn dirs(lines: &[&str]) -> Vec<SearchDir> {
             entries.insert(rest.to_owned(), entry);
         }
     }
-    dirs
+    (dirs, dropins)
 }
 
-fn find(unit: &str, lines: &[&str]) -> Located {
-    locate(&unit.parse().expect("valid"), &dirs(lines))
+/// What was found, and its drop-ins.
+fn find(unit: &str, lines: &[&str]) -> (Located, Vec<String>) {
+    let (dirs, contents) = dirs(lines);
+    let located = Listing::new(dirs).locate(&unit.parse().expect("valid"));
+    let directories = located.dropin_directories.iter();
+    let directories: Vec<_> = directories
+        .map(|path| (path.clone(), contents[path].clone()))
+        .collect();
+    let found = dropins(&directories);
+    (located, found)
+}
+
+#[test]
+fn names() {
+    let (dirs, _) = dirs(&[
+        "hi/a.service",
+        "lo/a.service",
+        "hi/b.service -> a.service",
+        "lo/c.socket (empty)",
+        "lo/d.service.d/1.conf",
+    ]);
+    let names = Listing::new(dirs).names();
+    let names: Vec<&str> = names.iter().map(UnitName::as_str).collect();
+    assert_eq!(names, ["a.service", "b.service", "c.socket"]);
 }
 
 #[test]
 fn order_of_directories_for_drop_ins() {
-    let located = find(
+    let (_, dropins) = find(
         "a-b-c.service",
         &[
             "hi/a-b-c.service",
@@ -72,7 +94,7 @@ fn order_of_directories_for_drop_ins() {
         ],
     );
     assert_eq!(
-        located.dropins,
+        dropins,
         [
             "/lo/service.d/0.conf",
             "/hi/a-.service.d/1.conf",
@@ -108,7 +130,7 @@ fn names_with_drop_ins() {
 
 #[test]
 fn masks_hide_weaker_files() {
-    let located = find(
+    let (_, dropins) = find(
         "a.service",
         &[
             "hi/a.service",
@@ -121,15 +143,15 @@ fn masks_hide_weaker_files() {
             "lo/a.service.d/9.conf",
         ],
     );
-    assert_eq!(located.dropins, ["/lo/a.service.d/9.conf"]);
+    assert_eq!(dropins, ["/lo/a.service.d/9.conf"]);
     for mask in ["hi/a.service -> /dev/null", "hi/a.service (empty)"] {
-        let located = find("a.service", &[mask, "lo/a.service"]);
+        let (located, _) = find("a.service", &[mask, "lo/a.service"]);
         assert_eq!(
             located.fragment,
             Fragment::Masked("/hi/a.service".to_owned())
         );
     }
-    let located = find(
+    let (located, _) = find(
         "a@b.service",
         &["hi/a@b.service -> /dev/null", "hi/a@.service"],
     );
@@ -244,7 +266,7 @@ const FRAGMENTS: &[Row<'_>] = &[
 #[test]
 fn fragments() {
     for (unit, files, id, path) in FRAGMENTS {
-        let located = find(unit, files);
+        let (located, _) = find(unit, files);
         assert_eq!(located.id.as_str(), *id, "{unit} {files:?}");
         let expected = match *path {
             "-" => Fragment::Missing,
@@ -266,14 +288,14 @@ fn drop_ins_of_aliases() {
     ];
     // The unit's own name comes first, whatever it was looked for by.
     for unit in ["orig.service", "al.service"] {
-        let located = find(unit, &files);
+        let (_, dropins) = find(unit, &files);
         assert_eq!(
-            located.dropins,
+            dropins,
             ["/lo/al.service.d/4.conf", "/lo/orig.service.d/5.conf"],
             "{unit}"
         );
     }
-    let located = find(
+    let (_, dropins) = find(
         "al@i.service",
         &[
             "hi/o@.service",
@@ -285,7 +307,7 @@ fn drop_ins_of_aliases() {
         ],
     );
     assert_eq!(
-        located.dropins,
+        dropins,
         [
             "/hi/al@.service.d/1.conf",
             "/hi/o@i.service.d/2.conf",

@@ -1,0 +1,221 @@
+//! What seals are made of, and what each part needs of the kernel.
+
+use super::level::Level;
+
+/// One part of a seal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mechanism {
+    /// Stable kebab-case name.
+    pub id: &'static str,
+    /// What it does, for people.
+    pub title: &'static str,
+    /// The first level that has it.
+    pub level: Level,
+    /// What it needs.
+    pub need: Need,
+    /// Whether the level's promises rest on it. What is not required is used
+    /// where the kernel has it.
+    pub is_required: bool,
+}
+
+/// Something a kernel may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// prctl(2) `PR_SET_NO_NEW_PRIVS`.
+    NoNewPrivileges,
+    /// seccomp(2) with filters.
+    Seccomp,
+    /// A right or scope of landlock(7).
+    Landlock(Landlock),
+}
+
+/// A right or scope of landlock(7) that a seal takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Landlock {
+    /// `LANDLOCK_ACCESS_NET_CONNECT_TCP`
+    ConnectTcp,
+    /// `LANDLOCK_ACCESS_NET_BIND_TCP`
+    BindTcp,
+    /// `LANDLOCK_SCOPE_SIGNAL`
+    Signal,
+    /// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET`
+    AbstractUnixSocket,
+    /// `LANDLOCK_ACCESS_NET_BIND_UDP` and `LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP`
+    Udp,
+}
+
+impl Landlock {
+    /// The ABI version that brought it, and the Linux version that brought that.
+    #[must_use]
+    pub const fn since(self) -> (u32, &'static str) {
+        match self {
+            Self::ConnectTcp | Self::BindTcp => (4, "6.7"),
+            Self::Signal | Self::AbstractUnixSocket => (6, "6.12"),
+            Self::Udp => (10, "7.2"),
+        }
+    }
+}
+
+/// No new privileges.
+pub static NO_NEW_PRIVILEGES: Mechanism = Mechanism {
+    id: "no-new-privileges",
+    title: "no new privileges",
+    level: Level::Families,
+    need: Need::NoNewPrivileges,
+    is_required: true,
+};
+
+/// Socket families.
+pub static FAMILIES: Mechanism = Mechanism {
+    id: "families",
+    title: "socket families",
+    level: Level::Families,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// Native system calls only.
+pub static NATIVE_ABI: Mechanism = Mechanism {
+    id: "native-abi",
+    title: "native system calls only",
+    level: Level::Families,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No io_uring.
+pub static NO_IO_URING: Mechanism = Mechanism {
+    id: "no-io-uring",
+    title: "no io_uring",
+    level: Level::Families,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No TCP connections out.
+pub static NO_TCP_CONNECT: Mechanism = Mechanism {
+    id: "no-tcp-connect",
+    title: "no TCP connections out",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::ConnectTcp),
+    is_required: true,
+};
+
+/// No TCP ports of its own.
+pub static NO_TCP_BIND: Mechanism = Mechanism {
+    id: "no-tcp-bind",
+    title: "no TCP ports of its own",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::BindTcp),
+    is_required: true,
+};
+
+/// No TCP connections by sending (MSG_FASTOPEN).
+///
+/// Landlock does not look at it (Linux 6.18).
+pub static NO_FAST_OPEN: Mechanism = Mechanism {
+    id: "no-fast-open",
+    title: "no TCP connections by sending (MSG_FASTOPEN)",
+    level: Level::Standard,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No other protocol on a TCP socket (TCP_ULP).
+///
+/// Another protocol on top takes a socket out of Landlock's sight.
+pub static NO_UPPER_LAYER: Mechanism = Mechanism {
+    id: "no-upper-layer",
+    title: "no other protocol on a TCP socket (TCP_ULP)",
+    level: Level::Standard,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No protocols but TCP, and of netlink but NETLINK_ROUTE.
+///
+/// Landlock governs TCP alone; netlink has more than 20 protocols, each a
+/// piece of the kernel, and containers need one.
+pub static PROTOCOLS: Mechanism = Mechanism {
+    id: "protocols",
+    title: "no protocols but TCP, and of netlink but NETLINK_ROUTE",
+    level: Level::Standard,
+    need: Need::Seccomp,
+    is_required: true,
+};
+
+/// No signals to processes outside.
+pub static NO_SIGNALS_OUT: Mechanism = Mechanism {
+    id: "no-signals-out",
+    title: "no signals to processes outside",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::Signal),
+    is_required: true,
+};
+
+/// No abstract UNIX sockets of processes outside.
+pub static NO_ABSTRACT_SOCKETS: Mechanism = Mechanism {
+    id: "no-abstract-sockets-outside",
+    title: "no abstract UNIX sockets of processes outside",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::AbstractUnixSocket),
+    is_required: true,
+};
+
+/// No UDP, unless it is accepted.
+///
+/// For UDP sockets that come in later, over a UNIX socket: those handed over
+/// are refused in any case. Landlock lets a port through or not, and a UDP
+/// server sends to whatever port its client has, so with it a server is
+/// either silent or not sealed.
+pub static NO_UDP: Mechanism = Mechanism {
+    id: "no-udp",
+    title: "no UDP, unless it is accepted",
+    level: Level::Standard,
+    need: Need::Landlock(Landlock::Udp),
+    is_required: false,
+};
+
+/// All parts of all levels.
+///
+/// Landlock's rights over files are not among them: with any of them a process
+/// cannot mount, which Podman and the OCI runtimes have to.
+pub static MECHANISMS: &[&Mechanism] = &[
+    &NO_NEW_PRIVILEGES,
+    &FAMILIES,
+    &NATIVE_ABI,
+    &NO_IO_URING,
+    &NO_TCP_CONNECT,
+    &NO_TCP_BIND,
+    &NO_FAST_OPEN,
+    &NO_UPPER_LAYER,
+    &PROTOCOLS,
+    &NO_SIGNALS_OUT,
+    &NO_ABSTRACT_SOCKETS,
+    &NO_UDP,
+];
+
+/// The parts that a level has.
+pub fn of(level: Level) -> impl Iterator<Item = &'static Mechanism> {
+    MECHANISMS
+        .iter()
+        .copied()
+        .filter(move |mechanism| mechanism.level <= level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_build_on_one_another() {
+        let ids = |level| of(level).map(|m| m.id).collect::<Vec<_>>();
+        let (families, standard) = (ids(Level::Families), ids(Level::Standard));
+        assert_eq!(standard[..families.len()], families);
+        assert_eq!(standard.len(), MECHANISMS.len());
+        assert!(of(Level::Families).all(|m| !matches!(m.need, Need::Landlock(_))));
+        for (index, id) in standard.iter().enumerate() {
+            assert!(!standard[..index].contains(id), "{id} twice");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Probes without the seal and under each level, on the host and in the
+//! container.
+
+use podseal_core::podman::HardLimits;
+use podseal_core::policy::level::Level;
+use podseal_core::policy::seal::Seal;
+use podseal_core::probe::{Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
+
+use super::{Demo, DemoError, IMAGE};
+use crate::proof::Trial;
+
+/// The name of the containers in which it probes.
+pub(super) const CONTAINER: &str = "podseal-demo-probe";
+
+/// What came of one probe at one place.
+#[derive(Debug)]
+pub struct Finding {
+    /// Without a seal.
+    pub unsealed: Outcome,
+    /// Under each of [`Level::ALL`].
+    pub sealed: Vec<(Level, Outcome)>,
+}
+
+impl Finding {
+    /// What a level and no seal say together.
+    pub fn verdicts(&self) -> impl Iterator<Item = (Level, Verdict)> {
+        self.sealed
+            .iter()
+            .map(|(level, sealed)| (*level, verdict(&self.unsealed, sealed)))
+    }
+}
+
+/// One row of the proof.
+#[derive(Debug)]
+pub struct Row {
+    /// What was tried.
+    pub probe: &'static Probe,
+    /// Where Podman, conmon and the OCI runtime run.
+    pub host: Finding,
+    /// Inside the container.
+    pub container: Finding,
+}
+
+impl Row {
+    /// Whether the seal kept what its levels promise. Where a way is shut
+    /// without the seal as well, there is nothing to keep.
+    #[must_use]
+    pub fn is_as_promised(&self) -> bool {
+        [&self.host, &self.container]
+            .into_iter()
+            .flat_map(Finding::verdicts)
+            .all(|(level, verdict)| !self.probe.is_closed_by(level) || verdict != Verdict::Open)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Host,
+    Container,
+}
+
+impl Demo {
+    /// Makes every probe at both places, without a seal and under each level.
+    ///
+    /// # Errors
+    /// A probe could not be run.
+    pub fn probe(&self) -> Result<Vec<Row>, DemoError> {
+        let at = |place| -> Result<_, DemoError> {
+            let unsealed = self.probe_once(None, place)?;
+            let sealed = Level::ALL
+                .map(|level| Ok((level, self.probe_once(Some(level), place)?)))
+                .into_iter()
+                .collect::<Result<Vec<_>, DemoError>>()?;
+            Ok((unsealed, sealed))
+        };
+        let (host, container) = (at(Place::Host)?, at(Place::Container)?);
+        let finding =
+            |(unsealed, sealed): &(ProbeReport, Vec<(Level, ProbeReport)>), probe| Finding {
+                unsealed: outcome(unsealed, probe),
+                sealed: sealed
+                    .iter()
+                    .map(|(level, report)| (*level, outcome(report, probe)))
+                    .collect(),
+            };
+        let rows = PROBES.iter().map(|probe| Row {
+            probe,
+            host: finding(&host, probe),
+            container: finding(&container, probe),
+        });
+        Ok(rows.collect())
+    }
+
+    fn probe_once(&self, level: Option<Level>, place: Place) -> Result<ProbeReport, DemoError> {
+        self.check_interrupted()?;
+        let mut command = Vec::new();
+        if let Some(level) = level {
+            let seal = Seal {
+                level,
+                ..self.seal.clone()
+            };
+            command.extend([self.own.clone(), "enter".into()]);
+            command.extend(seal.options());
+            command.push("--".into());
+        }
+        command.extend(match place {
+            Place::Host => vec![self.own.clone()],
+            Place::Container => self.container(),
+        });
+        Ok(Trial::new()?.run(command)?)
+    }
+
+    fn container(&self) -> Vec<String> {
+        [
+            self.engine.podman.word(),
+            format!("--runtime={}", self.engine.oci_runtime.path.display()),
+            "run".into(),
+            format!("--name={CONTAINER}"),
+            "--rm".into(),
+            "--network=none".into(),
+            "--pull=never".into(),
+        ]
+        .into_iter()
+        .chain(self.engine.limits.iter().flat_map(HardLimits::options))
+        .chain([IMAGE.to_owned()])
+        .collect()
+    }
+}
+
+fn outcome(report: &ProbeReport, probe: &Probe) -> Outcome {
+    report
+        .outcome(probe.id)
+        .cloned()
+        .unwrap_or_else(|| Outcome::NotTried {
+            reason: "not tried".into(),
+        })
+}

@@ -1,0 +1,169 @@
+//! Everybody that a probe should not reach, and what they saw.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, PipeWriter, Read};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use crate::command::{self, Start};
+
+/// How long somebody who connected may take to say who they are.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The victims of one run of the probe program.
+#[derive(Debug)]
+pub(super) struct Victims {
+    ipv4: TcpListener,
+    ipv6: Option<TcpListener>,
+    abstract_socket: UnixListener,
+    bystander: Bystander,
+    /// What those who come by way of this run say first.
+    token: String,
+}
+
+impl Victims {
+    pub(super) fn new() -> io::Result<Self> {
+        let ipv4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = ipv4.local_addr()?.port();
+        let token = format!("podseal-{}-{port}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&token)?;
+        Ok(Self {
+            ipv4,
+            ipv6: TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok(),
+            abstract_socket: UnixListener::bind_addr(&address)?,
+            bystander: Bystander::start()?,
+            token,
+        })
+    }
+
+    /// What tells the probe program of them.
+    pub(super) fn options(&self) -> Vec<String> {
+        let mut options = vec![
+            format!("--token={}", self.token),
+            format!("--victim-abstract={}", self.token),
+            format!("--victim-process={}", self.bystander.pid.as_raw_nonzero()),
+        ];
+        let rows = [
+            ("--victim", Some(&self.ipv4)),
+            ("--victim-ipv6", self.ipv6.as_ref()),
+        ];
+        for (option, listener) in rows {
+            if let Some(address) = listener.and_then(|listener| listener.local_addr().ok()) {
+                options.push(format!("{option}={address}"));
+            }
+        }
+        options
+    }
+
+    /// The probes that got through to somebody.
+    pub(super) fn reached(&self) -> io::Result<BTreeSet<String>> {
+        let mut said = Vec::new();
+        for listener in std::iter::once(&self.ipv4).chain(&self.ipv6) {
+            listener.set_nonblocking(true)?;
+            while let Some((connection, _)) = waiting(listener.accept())? {
+                connection.set_nonblocking(false)?;
+                connection.set_read_timeout(Some(PATIENCE))?;
+                said.push(line(connection));
+            }
+        }
+        self.abstract_socket.set_nonblocking(true)?;
+        while let Some((connection, _)) = waiting(self.abstract_socket.accept())? {
+            connection.set_nonblocking(false)?;
+            connection.set_read_timeout(Some(PATIENCE))?;
+            said.push(line(connection));
+        }
+        let ids = said.iter().filter_map(|line| {
+            let (token, id) = line.split_once(' ')?;
+            (token == self.token).then(|| id.to_owned())
+        });
+        Ok(ids.collect())
+    }
+}
+
+fn waiting<T>(accepted: io::Result<T>) -> io::Result<Option<T>> {
+    match accepted {
+        Ok(accepted) => Ok(Some(accepted)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The line that somebody said; nothing where they said none or not in time.
+/// Their connection need not end: it may be a socket that we have as well.
+fn line(connection: impl Read) -> String {
+    let mut line = String::new();
+    // A reset connection may have said something before.
+    let _ = BufReader::new(connection.take(256)).read_line(&mut line);
+    line.trim_end().to_owned()
+}
+
+/// A process of this user that does nothing.
+#[derive(Debug)]
+struct Bystander {
+    pid: Pid,
+    /// It waits for the end of this.
+    _stdin: PipeWriter,
+}
+
+impl Bystander {
+    fn start() -> io::Result<Self> {
+        let (read, write) = io::pipe()?;
+        let null = File::options().write(true).open("/dev/null")?;
+        let command = ["sh", "-c", "read -r _ <&3"].map(str::to_owned);
+        let pid = command::start(&Start {
+            command: &command,
+            environment: &[],
+            stdout: null.as_fd(),
+            stderr: null.as_fd(),
+            sockets: &[read.as_fd()],
+        })
+        .map_err(io::Error::other)?;
+        Ok(Self { pid, _stdin: write })
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        // It is our child and not waited for, so it is no other process.
+        let _ = kill_process(self.pid, Signal::KILL);
+        let _ = waitpid(Some(self.pid), WaitOptions::empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn victims_know_those_who_came_by_way_of_their_own_run() {
+        let victims = Victims::new().unwrap();
+        let address = victims.ipv4.local_addr().unwrap();
+        let token = victims.token.clone();
+        for said in [
+            format!("{token} one\n"),
+            "other two\n".into(),
+            String::new(),
+        ] {
+            let mut caller = TcpStream::connect(address).unwrap();
+            caller.write_all(said.as_bytes()).unwrap();
+        }
+        let unix = SocketAddr::from_abstract_name(&token).unwrap();
+        let mut caller = std::os::unix::net::UnixStream::connect_addr(&unix).unwrap();
+        caller
+            .write_all(format!("{token} three\n").as_bytes())
+            .unwrap();
+        drop(caller);
+        let reached = victims.reached().unwrap();
+        assert_eq!(reached.into_iter().collect::<Vec<_>>(), ["one", "three"]);
+        assert!(victims.reached().unwrap().is_empty());
+    }
+}
