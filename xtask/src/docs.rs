@@ -17,10 +17,16 @@ struct Generated {
 }
 
 /// Every generated file.
-const FILES: &[Generated] = &[Generated {
-    path: "docs/schema/show.schema.json",
-    make: schemas::show,
-}];
+const FILES: &[Generated] = &[
+    Generated {
+        path: "docs/rules.md",
+        make: || Ok(podseal_core::audit::document::markdown().into_bytes()),
+    },
+    Generated {
+        path: "docs/schema/show.schema.json",
+        make: schemas::show,
+    },
+];
 
 /// Generated files cannot be made, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -182,6 +182,27 @@ impl Units {
         &self.path
     }
 
+    /// The directory of the search path in which the user, or the
+    /// administrator, has files.
+    #[must_use]
+    pub fn config_directory(&self) -> &str {
+        let name = match self.scope {
+            Scope::User => "/systemd/user",
+            Scope::System => "/etc/systemd/system",
+        };
+        let mut path = self.path.iter();
+        let own = path.find(|path| path.strip_suffix(name).is_some());
+        own.or(self.path.first()).map_or("", String::as_str)
+    }
+
+    /// Reads one of the files that a view names.
+    ///
+    /// # Errors
+    /// It cannot be read any more.
+    pub fn source(&self, path: &str) -> Result<Source, UnitError> {
+        files::read(path)
+    }
+
     /// The names of the units that the search path has files of, those that
     /// Podman's generator makes included.
     ///

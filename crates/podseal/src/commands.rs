@@ -9,6 +9,7 @@ use podseal_runtime::control::Verb;
 use crate::cli::{Cli, Color, Command, Pause};
 use crate::exit;
 
+mod check;
 mod control;
 mod demo;
 mod echo;
@@ -58,6 +59,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Restart(arguments) => control::change(Verb::Restart, &arguments),
         Command::ResetFailed(arguments) => control::change(Verb::ResetFailed, &arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),

@@ -149,6 +149,10 @@ pub struct Service {
     pub origins: Origins,
     /// What systemd ignores or refuses.
     pub diagnostics: Vec<Diagnostic>,
+    /// The settings it was read from, those without a field of their own
+    /// included.
+    #[serde(skip)]
+    pub settings: Merged,
 }
 
 const SECTION: &str = "Service";
@@ -219,6 +223,7 @@ impl Service {
             quadlet: None,
             origins: Origins::new(),
             diagnostics: Vec::new(),
+            settings: merged.clone(),
         };
         service.imply(&mut reader);
         let ends_in_action = success_action::read(&mut reader);

@@ -119,6 +119,10 @@ pub struct Socket {
     pub origins: Origins,
     /// What systemd ignores or refuses.
     pub diagnostics: Vec<Diagnostic>,
+    /// The settings it was read from, those without a field of their own
+    /// included.
+    #[serde(skip)]
+    pub settings: Merged,
 }
 
 const SECTION: &str = "Socket";
@@ -184,6 +188,7 @@ impl Socket {
             dependencies: dependencies::read(&mut reader, scope),
             origins: Origins::new(),
             diagnostics: Vec::new(),
+            settings: merged.clone(),
         };
         if !accept {
             let service = socket.service.clone();

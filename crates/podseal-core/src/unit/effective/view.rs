@@ -101,6 +101,28 @@ impl View {
         }
     }
 
+    /// The paths of its files: the unit file first, then the drop-ins in the
+    /// order in which they count.
+    #[must_use]
+    pub fn files(&self) -> Vec<&str> {
+        let (fragment, dropins) = match self {
+            Self::Service(service) => {
+                // What Podman's generator made of it need not be there.
+                if let Some(quadlet) = &service.quadlet {
+                    let own = std::iter::once(&quadlet.source).chain(&quadlet.dropins);
+                    let files = own.chain(&service.dropins);
+                    return files.map(String::as_str).collect();
+                }
+                (service.fragment.as_ref(), service.dropins.as_slice())
+            }
+            Self::Socket(socket) => (socket.fragment.as_ref(), socket.dropins.as_slice()),
+            Self::Masked(_) => (None, [].as_slice()),
+            Self::NotGenerated(service) => (Some(&service.fragment), [].as_slice()),
+        };
+        let files = fragment.into_iter().chain(dropins);
+        files.map(String::as_str).collect()
+    }
+
     /// What systemd ignores or refuses.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
