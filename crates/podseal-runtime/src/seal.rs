@@ -14,7 +14,7 @@ use podseal_core::family::Family;
 use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
 use podseal_core::policy::filter;
 use podseal_core::policy::inherited::{self, SocketIdentity, Unsealable};
-use podseal_core::policy::mechanism::{self, Mechanism};
+use podseal_core::policy::mechanism::Mechanism;
 use podseal_core::policy::seal::Seal;
 use rustix::thread::ThreadNameSpaceType;
 
@@ -210,8 +210,7 @@ pub fn enter(
             .env("_CONTAINERS_ROOTLESS_GID", user.gid.as_raw().to_string());
     }
     check_sockets(&launch.seal)?;
-    let mechanisms: Vec<_> = mechanism::of(launch.seal.level).collect();
-    restrict(&launch.seal, &mechanisms, warn)?;
+    restrict(&launch.seal, &launch.seal.mechanisms(), warn)?;
 
     Err(LaunchError::Execute {
         program: program.into(),

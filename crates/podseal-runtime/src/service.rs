@@ -292,7 +292,7 @@ pub fn prepare_units(
             set: units.set.clone(),
             start: units.start.clone(),
             directory: instance.directory().to_owned(),
-            reload: Some(reload(directory.to_owned(), wanted, units.set.clone())),
+            reload: Some(reload(directory.to_owned(), wanted, units.clone())),
             end_when_given_up: false,
             end_wanted,
         },
@@ -302,9 +302,9 @@ pub fn prepare_units(
     })
 }
 
-fn reload(directory: PathBuf, wanted: Vec<UnitName>, mut last: Set) -> Reload<'static> {
+fn reload(directory: PathBuf, wanted: Vec<UnitName>, mut last: UnitSet) -> Reload<'static> {
     Box::new(move || {
-        let read = unit_set::read(&directory, &wanted)?.set;
+        let read = unit_set::read(&directory, &wanted)?;
         if read == last {
             return Ok(None);
         }

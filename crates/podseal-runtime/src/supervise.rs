@@ -18,7 +18,7 @@ use crate::control;
 use crate::host::{self, User};
 use crate::signals::{self, Caught};
 use crate::sockets::{ServiceSocket, SocketError};
-use crate::unit_set::SetError;
+use crate::unit_set::{SetError, UnitSet};
 
 mod answer;
 mod child;
@@ -38,7 +38,7 @@ use service::{Launch, ServiceProcesses};
 use wait::Source;
 
 /// Reads units again; none where they are what they were.
-pub type Reload<'a> = Box<dyn FnMut() -> Result<Option<Set>, SetError> + 'a>;
+pub type Reload<'a> = Box<dyn FnMut() -> Result<Option<UnitSet>, SetError> + 'a>;
 
 /// What to supervise.
 pub struct Supervised<'a> {
@@ -245,8 +245,8 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         };
         match reload() {
             Ok(None) => {}
-            Ok(Some(set)) => match self.load(set) {
-                Ok(()) => (self.observe)(None, Notice::Reloaded(&self.set)),
+            Ok(Some(units)) => match self.load(units.set.clone()) {
+                Ok(()) => (self.observe)(None, Notice::Reloaded(&units)),
                 Err(error) => tracing::warn!(%error, "cannot take changed units in"),
             },
             Err(error) => (self.observe)(None, Notice::CannotReload(error)),

@@ -294,7 +294,7 @@ pub(crate) enum Pull {
 /// is not there, a start that failed.
 #[derive(Debug, Args)]
 pub(crate) struct Units {
-    /// The units, in full as in echo.socket.
+    /// The units; what has no type, as in echo, is a service.
     #[arg(required = true, value_name = "UNIT")]
     pub(crate) units: Vec<String>,
 }

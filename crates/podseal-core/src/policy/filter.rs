@@ -125,16 +125,7 @@ const NO_CALL: u32 = u32::MAX;
 /// Compiles the filter of `seal` for `architecture`.
 #[must_use]
 pub fn compile(architecture: Architecture, seal: &Seal) -> Program {
-    let without = &seal.without;
-    let left_out = [
-        (&mechanism::FAMILIES, without.families),
-        (&mechanism::NATIVE_ABI, without.abi),
-        (&mechanism::NO_IO_URING, without.io_uring),
-    ];
-    let mechanisms: Vec<_> = mechanism::of(seal.level)
-        .filter(|mechanism| !left_out.contains(&(*mechanism, true)))
-        .collect();
-    compile_of(architecture, seal, &mechanisms)
+    compile_of(architecture, seal, &seal.mechanisms())
 }
 
 /// The same with no more than what `mechanisms` need: for tests that show what

@@ -2,6 +2,7 @@
 
 use super::families::FamilySet;
 use super::level::Level;
+use super::mechanism::{self, Mechanism};
 
 /// What a service is to be sealed with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +48,19 @@ impl Seal {
         let local = FamilySet::default();
         self.without == Without::default()
             && self.families.iter().all(|family| local.contains(family))
+    }
+
+    /// The mechanisms that it consists of.
+    #[must_use]
+    pub fn mechanisms(&self) -> Vec<&'static Mechanism> {
+        let left_out = [
+            (&mechanism::FAMILIES, self.without.families),
+            (&mechanism::NATIVE_ABI, self.without.abi),
+            (&mechanism::NO_IO_URING, self.without.io_uring),
+        ];
+        mechanism::of(self.level)
+            .filter(|mechanism| !left_out.contains(&(*mechanism, true)))
+            .collect()
     }
 
     /// The options that ask the launcher for this seal.

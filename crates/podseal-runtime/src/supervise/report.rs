@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use podseal_core::lifecycle::{Exit, Outcome, Phase, socket};
-use podseal_core::supervised::Set;
 use rustix::process::Pid;
 
 use crate::command::CommandError;
 use crate::sockets::{ServiceSocket, SocketError};
-use crate::unit_set::SetError;
+use crate::unit_set::{SetError, UnitSet};
 
 /// What happened to a unit, or to all of them, for people.
 #[derive(Debug)]
@@ -76,7 +75,7 @@ pub enum Notice<'a> {
     /// Nothing listens any more.
     GivenUp(socket::Outcome),
     /// Unit files have changed and count from the next start on.
-    Reloaded(&'a Set),
+    Reloaded(&'a UnitSet),
     /// Unit files have changed and cannot be used; what was read before counts.
     CannotReload(SetError),
     /// A signal asks to end.

@@ -1,5 +1,6 @@
 //! `podseal status`, `start`, `stop`, `restart` and `reset-failed`
 
+use podseal_core::unit::name::UnitName;
 use podseal_runtime::control::{self, Response, Run, UnitStatus, VERSION, Verb};
 use podseal_runtime::host::User;
 use serde::Serialize;
@@ -27,9 +28,8 @@ pub(super) fn status(arguments: &Status) -> u8 {
     let Some((asked, mut status)) = ask_all() else {
         return exit::FAILURE;
     };
-    let is_wanted = |unit: &str| {
-        arguments.units.is_empty() || arguments.units.iter().any(|wanted| wanted == unit)
-    };
+    let named = full_names(&arguments.units);
+    let is_wanted = |unit: &str| named.is_empty() || named.iter().any(|wanted| wanted == unit);
     let mut shown = Vec::new();
     for (run, response) in asked {
         let mut units = response.units;
@@ -40,7 +40,7 @@ pub(super) fn status(arguments: &Status) -> u8 {
         }
     }
     let all = || shown.iter().flat_map(|run| &run.units);
-    for wanted in &arguments.units {
+    for wanted in &named {
         match all().find(|unit| unit.unit == *wanted) {
             None => {
                 output::note(format_args!("no run has a unit {wanted}"));
@@ -99,7 +99,7 @@ pub(super) fn change(verb: Verb, arguments: &Units) -> u8 {
     let Some((asked, mut status)) = ask_all() else {
         return exit::FAILURE;
     };
-    let mut wanted = arguments.units.clone();
+    let mut wanted = full_names(&arguments.units);
     for (run, known) in asked {
         let here = |unit: &String| known.units.iter().any(|known| known.unit == *unit);
         let (units, elsewhere): (Vec<_>, Vec<_>) = wanted.into_iter().partition(here);
@@ -113,6 +113,15 @@ pub(super) fn change(verb: Verb, arguments: &Units) -> u8 {
         status = exit::FAILURE;
     }
     status
+}
+
+/// What has no type is a service, as for systemctl(1).
+fn full_names(units: &[String]) -> Vec<String> {
+    let full = |name: &String| match name.parse::<UnitName>() {
+        Ok(_) => name.clone(),
+        Err(_) => format!("{name}.service"),
+    };
+    units.iter().map(full).collect()
 }
 
 fn change_in(run: &Run, verb: Verb, units: &[String]) -> u8 {

@@ -6,7 +6,7 @@ use podseal_core::lifecycle::{self, socket};
 use podseal_core::listen::SocketOptions;
 use podseal_core::podman::{Pull, name_of};
 use podseal_core::rate_limit::Limit;
-use podseal_core::supervised::{Kind, Set};
+use podseal_core::supervised::Kind;
 use podseal_core::unit::name::UnitName;
 use podseal_runtime::service::{self, Image, PrepareError, Prepared, Request, Workload};
 use podseal_runtime::supervise::{self, Finish, Notice, Observer};
@@ -112,12 +112,12 @@ fn observer<'a>(
                 output::error(&error, None);
             }
             Notice::CannotListen(error) => output::error(&error, error.hint().as_deref()),
-            Notice::Reloaded(set) => {
+            Notice::Reloaded(units) => {
                 say(
                     None,
                     "unit files have changed, and count from now on".into(),
                 );
-                seals(set, say);
+                introduce(units, say);
             }
             Notice::CannotReload(error) => {
                 output::error(
@@ -151,12 +151,7 @@ fn introduce(units: &UnitSet, say: &dyn Fn(Option<&UnitName>, String)) {
             None => output::warning(format_args!("{unit}: {}", remark.message)),
         }
     }
-    seals(&units.set, say);
-}
-
-/// Says which services are sealed, and loudly which are not.
-fn seals(set: &Set, say: &dyn Fn(Option<&UnitName>, String)) {
-    for (unit, kind) in set.units() {
+    for (unit, kind) in units.set.units() {
         let Kind::Service(service) = kind else {
             continue;
         };

@@ -166,7 +166,7 @@ fn a_socket_whose_service_keeps_failing_is_given_up_until_reset() {
         units.status("a.service"),
         "failed (failed), result exit-code, NOT SEALED"
     );
-    units.ask(&["status", "a.service"]).expect(1, &[]);
+    units.ask(&["status", "a"]).expect(1, &[]);
     assert!(hello(&place.text("s")).is_err());
 
     units.write("a.service", &echo_service(""));
