@@ -3,6 +3,7 @@
 
 pub mod bpf;
 pub mod diagnose;
+pub mod doctor;
 pub mod family;
 pub mod lifecycle;
 pub mod listen;

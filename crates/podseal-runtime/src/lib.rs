@@ -6,8 +6,10 @@
 
 pub mod command;
 pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod host;
+pub mod id_map;
 pub mod instance;
 pub mod oci_runtime;
 pub mod pause;

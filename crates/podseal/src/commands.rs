@@ -9,6 +9,7 @@ use crate::cli::{Cli, Color, Command, Pause};
 use crate::exit;
 
 mod demo;
+mod doctor;
 mod echo;
 mod enter;
 mod pause;
@@ -51,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
     exit::code(match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),

@@ -64,6 +64,17 @@ fn ruleset((network, scopes): Denied) -> Result<Ruleset, RulesetError> {
     Ok(ruleset)
 }
 
+/// What this kernel does not have of what levels need Landlock for: each right
+/// is asked for by itself, in a set of rules that is put on nobody.
+#[must_use]
+pub fn missing() -> Vec<&'static Mechanism> {
+    let lacks = |mechanism: &&Mechanism| match mechanism.need {
+        Need::Landlock(landlock) => ruleset(denied(landlock)).and_then(Ruleset::create).is_err(),
+        Need::NoNewPrivileges | Need::Seccomp => false,
+    };
+    mechanism::MECHANISMS.iter().filter(lacks).collect()
+}
+
 /// Takes away what the level of `seal` says, all of it or, with
 /// [`Seal::best_effort`], what this kernel knows, telling `warn` of the rest.
 pub(super) fn restrict(
