@@ -187,7 +187,7 @@ pub struct Finding {
 }
 
 /// Whether a level can be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// Everything it needs was seen to be there.
     Reachable,
@@ -259,13 +259,17 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
         .collect()
 }
 
-/// Which levels `findings` leave.
+/// Which levels `findings` leave. What is in a level's way is in the way of the
+/// stronger ones, too.
 #[must_use]
 pub fn levels(findings: &[Finding]) -> Vec<LevelReach> {
     Level::ALL
         .into_iter()
         .map(|level| {
-            let concerned = || findings.iter().filter(|f| f.levels.contains(&level));
+            let concerned = || {
+                let concerns = |finding: &&Finding| finding.levels.iter().any(|l| *l <= level);
+                findings.iter().filter(concerns)
+            };
             let problem = concerned().any(|f| f.status == Status::Problem);
             let in_the_way: Vec<_> = concerned()
                 .filter(|f| !problem || f.status == Status::Problem)

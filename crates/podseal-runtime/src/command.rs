@@ -296,14 +296,26 @@ pub fn run_with_sockets(
     sockets: &[(&str, BorrowedFd<'_>)],
     limit: Duration,
 ) -> Result<Output, CommandError> {
-    begin(command, sockets)?.end(limit, Instant::now() + limit)
+    begin(command, &[], sockets)?.end(limit, Instant::now() + limit)
+}
+
+/// A command for [`run_all`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Variables to set.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// Runs commands side by side, as [`run`] does one, all within `limit`.
 #[must_use]
-pub fn run_all(commands: &[Vec<String>], limit: Duration) -> Vec<Result<Output, CommandError>> {
+pub fn run_all(jobs: &[Job], limit: Duration) -> Vec<Result<Output, CommandError>> {
     let deadline = Instant::now() + limit;
-    let begun: Vec<_> = commands.iter().map(|command| begin(command, &[])).collect();
+    let begun: Vec<_> = jobs
+        .iter()
+        .map(|job| begin(&job.command, &job.environment, &[]))
+        .collect();
     begun
         .into_iter()
         // One that ended while others were waited for is still to be read.
@@ -318,7 +330,11 @@ struct Begun {
     pipes: [PipeReader; 2],
 }
 
-fn begin(command: &[String], sockets: &[(&str, BorrowedFd<'_>)]) -> Result<Begun, CommandError> {
+fn begin(
+    command: &[String],
+    variables: &[(&str, String)],
+    sockets: &[(&str, BorrowedFd<'_>)],
+) -> Result<Begun, CommandError> {
     let line = CommandLine::new(command);
     let lost = |source: io::Error| CommandError::Lost {
         command: line.clone(),
@@ -328,9 +344,15 @@ fn begin(command: &[String], sockets: &[(&str, BorrowedFd<'_>)]) -> Result<Begun
     let names = (!names.is_empty()).then(|| names.join(":"));
     let (stdout, stdout_write) = io::pipe().map_err(lost)?;
     let (stderr, stderr_write) = io::pipe().map_err(lost)?;
+    let mut environment = vec![("LC_ALL", Some("C")), ("LISTEN_FDNAMES", names.as_deref())];
+    environment.extend(
+        variables
+            .iter()
+            .map(|(name, value)| (*name, Some(value.as_str()))),
+    );
     let pid = start(&Start {
         command,
-        environment: &[("LC_ALL", Some("C")), ("LISTEN_FDNAMES", names.as_deref())],
+        environment: &environment,
         stdout: stdout_write.as_fd(),
         stderr: stderr_write.as_fd(),
         sockets: &sockets,
@@ -463,6 +485,20 @@ mod tests {
         .unwrap_err();
         assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
         assert!(begun.elapsed() < Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_command_that_hangs_does_not_cost_the_others_their_answers() {
+        let jobs = [&["sleep", "600"][..], &["printenv", "PLACE"]].map(|command| Job {
+            command: words(command),
+            environment: vec![("PLACE", "hello".into())],
+        });
+        let results = run_all(&jobs, Duration::from_millis(200));
+        let [Err(hung), Ok(answered)] = results.as_slice() else {
+            panic!("{results:?}");
+        };
+        assert!(matches!(hung, CommandError::TimedOut { .. }), "{hung}");
+        assert_eq!(answered.stdout, "hello\n");
     }
 
     #[test]

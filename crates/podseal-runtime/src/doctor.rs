@@ -15,8 +15,9 @@ use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
 use podseal_core::probe::ProbeReport;
 
-use crate::command::{self, CommandError, Output};
+use crate::command::{self, CommandError, Job, Output};
 use crate::host::{self, User};
+use crate::instance::Instance;
 use crate::{id_map, pause};
 
 mod info;
@@ -30,14 +31,21 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Commands to run side by side, each with a number to find its result by.
 #[derive(Default)]
-struct Batch(Vec<Vec<String>>);
+struct Batch(Vec<Job>);
 
 /// What came of a [`Batch`].
 struct Results(Vec<Result<Output, CommandError>>);
 
 impl Batch {
     fn add(&mut self, command: Vec<String>) -> usize {
-        self.0.push(command);
+        self.add_job(Job {
+            command,
+            environment: Vec::new(),
+        })
+    }
+
+    fn add_job(&mut self, job: Job) -> usize {
+        self.0.push(job);
         self.0.len() - 1
     }
 
@@ -95,24 +103,24 @@ pub fn look() -> Facts {
     let kernel = kernel::Commands::add(&mut batch);
     let seals = own.clone().map(|own| SealCommands::add(&mut batch, &own));
     let podman_path = command::find("podman");
-    let podman = podman_path.as_ref().map(|path| {
-        let path = path.to_string_lossy();
-        let version = batch.add_words(&[&path, "--version"]);
-        let info = is_ready
-            .clone()
-            .map(|()| batch.add_words(&[&path, "info", "--format=json"]));
-        (version, info)
-    });
+    let directory = Instance::acquire(&user, &format!("doctor-{}", std::process::id()))
+        .map_err(|error| not_looked(&error));
+    let podman = podman_path
+        .as_ref()
+        .map(|path| PodmanCommands::add(&mut batch, path, &directory, &is_ready));
     let systemd = SystemdCommands::add(&mut batch, &user);
-    let mut trials = Trials::new(&user, &is_ready, &landlock);
+    let mut trials = Trials::new(&user, &directory, &is_ready, &landlock);
     trials.add_installed(&mut batch);
     let results = batch.run();
 
     let none = || NotLooked::because("Podman is not installed");
-    let info = match &podman {
-        Some((_, Ok(index))) => info::read(results.text(*index)),
-        Some((_, Err(why))) => Err(why.clone()),
-        None => Err(none()),
+    let text = |index: &Look<usize>| results.text(index.clone()?);
+    let (version, info) = match &podman {
+        Some(commands) => (
+            version(text(&commands.version)),
+            info::read(text(&commands.info)),
+        ),
+        None => (Err(none()), Err(none())),
     };
     let mut runtimes = trials.results(&results);
     if let Ok(Ok(info)) = &info {
@@ -136,10 +144,7 @@ pub fn look() -> Facts {
             },
         },
         podman: Podman {
-            version: match &podman {
-                Some((index, _)) => version(results.text(*index)),
-                None => Err(none()),
-            },
+            version,
             info,
             path: podman_path,
             conmon: conmon(),
@@ -151,6 +156,42 @@ pub fn look() -> Facts {
         rootless: rootless(&user, pause),
         systemd: systemd.results(&results, &user),
         installer: installer(),
+    }
+}
+
+/// Asking Podman.
+struct PodmanCommands {
+    version: Look<usize>,
+    info: Look<usize>,
+}
+
+impl PodmanCommands {
+    fn add(
+        batch: &mut Batch,
+        podman: &Path,
+        directory: &Look<Instance>,
+        is_ready: &Look<()>,
+    ) -> Self {
+        let podman = podman.to_string_lossy();
+        let words = |arguments: &[&str]| {
+            let arguments = arguments.iter().map(|word| (*word).to_owned());
+            std::iter::once(podman.clone().into_owned())
+                .chain(arguments)
+                .collect::<Vec<_>>()
+        };
+        Self {
+            // Even for that it makes directories in the run-time directory.
+            version: directory.as_ref().map_err(Clone::clone).map(|directory| {
+                let directory = directory.directory().to_string_lossy().into_owned();
+                batch.add_job(Job {
+                    command: words(&["--version"]),
+                    environment: vec![("XDG_RUNTIME_DIR", directory)],
+                })
+            }),
+            info: is_ready
+                .clone()
+                .map(|()| batch.add(words(&["info", "--format=json"]))),
+        }
     }
 }
 

@@ -20,9 +20,9 @@ pub(super) struct Trials<'a> {
     /// Levels to try, or why not.
     levels: Vec<(Level, Look<()>)>,
     added: Vec<Added>,
-    // Before the directory that they are in.
     bundles: Vec<Bundle>,
-    instance: Look<Instance>,
+    /// Where the bundles go.
+    directory: &'a Look<Instance>,
 }
 
 /// A runtime whose trials are in a batch.
@@ -39,7 +39,12 @@ pub(super) fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 impl<'a> Trials<'a> {
-    pub(super) fn new(user: &'a User, is_ready: &Look<()>, landlock: &Landlock) -> Self {
+    pub(super) fn new(
+        user: &'a User,
+        directory: &'a Look<Instance>,
+        is_ready: &Look<()>,
+        landlock: &Landlock,
+    ) -> Self {
         // Root's trials need nothing of Podman.
         let is_ready = if user.is_rootless() {
             is_ready.clone()
@@ -58,16 +63,12 @@ impl<'a> Trials<'a> {
             });
             (level, ready)
         });
-        let instance = is_ready.and_then(|()| {
-            Instance::acquire(user, &format!("doctor-{}", std::process::id()))
-                .map_err(|error| not_looked(&error))
-        });
         Self {
             user,
             levels: levels.into(),
             added: Vec::new(),
             bundles: Vec::new(),
-            instance,
+            directory,
         }
     }
 
@@ -115,9 +116,9 @@ impl<'a> Trials<'a> {
 
     /// Each trial has one of its own: they run at the same time.
     fn bundle(&self) -> Look<Bundle> {
-        let instance = self.instance.as_ref().map_err(Clone::clone)?;
+        let directory = self.directory.as_ref().map_err(Clone::clone)?;
         let name = format!("trial-{}", self.bundles.len());
-        Bundle::make(instance.directory(), &name).map_err(|error| not_looked(&error))
+        Bundle::make(directory.directory(), &name).map_err(|error| not_looked(&error))
     }
 
     /// What came of those that were added.

@@ -8,6 +8,7 @@ mod account;
 mod bad_input;
 mod container;
 mod demo;
+mod doctor;
 mod enter;
 mod fixture;
 mod notifier;

@@ -43,7 +43,10 @@ pub(super) fn report(
         };
         let mark = if row.level == asked { ">" } else { " " };
         let ids = row.in_the_way.join(", ");
-        let line = format!(" {mark} {:<9} {style}{words}{style:#} {ids}", row.level);
+        let line = format!(
+            " {mark} {:<9} {style}{words}{style:#} {ids}",
+            row.level.to_string()
+        );
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text
