@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod bpf;
 pub mod diagnose;
+pub mod doctor;
 pub mod family;
 pub mod jobs;
 pub mod lifecycle;

@@ -17,6 +17,9 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, 
 /// How long a helper command may take before it is killed.
 pub const LIMIT: Duration = Duration::from_mins(1);
 
+/// How long it may take to read what a command said that has ended.
+const TO_READ: Duration = Duration::from_millis(100);
+
 /// A command line for messages: words with blanks or quotes are quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine(Vec<String>);
@@ -109,10 +112,20 @@ impl CommandError {
             _ => "",
         }
     }
+
+    /// The last line of what the command said, or else what became of it.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        last_words(self.stderr()).unwrap_or_else(|| self.to_string())
+    }
 }
 
-fn last_line(text: &str) -> &str {
-    text.trim_end().lines().last().unwrap_or("no message")
+fn last_words(text: &str) -> Option<String> {
+    text.trim_end().lines().last().map(str::to_owned)
+}
+
+fn last_line(text: &str) -> String {
+    last_words(text).unwrap_or_else(|| "no message".to_owned())
 }
 
 /// What a command left behind.
@@ -128,6 +141,13 @@ pub struct Output {
 }
 
 impl Output {
+    /// The last line that the command said on standard error, or else how it
+    /// ended.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        last_words(&self.stderr).unwrap_or_else(|| self.exit.to_string())
+    }
+
     /// Standard output, if the command succeeded.
     ///
     /// # Errors
@@ -314,6 +334,51 @@ fn run_with(
     sockets: &[BorrowedFd<'_>],
     limit: Duration,
 ) -> Result<Output, CommandError> {
+    begin(command, changes, sockets)?.end(limit, Instant::now() + limit)
+}
+
+/// A command for [`run_all`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Variables to set.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+/// Runs commands side by side, as [`run`] does one, all within `limit`.
+#[must_use]
+pub fn run_all(jobs: &[Job], limit: Duration) -> Vec<Result<Output, CommandError>> {
+    let deadline = Instant::now() + limit;
+    let begun: Vec<_> = jobs
+        .iter()
+        .map(|job| {
+            let variables = job.environment.iter();
+            let changes: Vec<_> = variables
+                .map(|(name, value)| (*name, Some(value.as_str())))
+                .collect();
+            begin(&job.command, &changes, &[])
+        })
+        .collect();
+    begun
+        .into_iter()
+        // One that ended while others were waited for is still to be read.
+        .map(|begun| begun?.end(limit, deadline.max(Instant::now() + TO_READ)))
+        .collect()
+}
+
+/// A command that runs, and is to be waited for.
+struct Begun {
+    line: CommandLine,
+    pid: Pid,
+    pipes: [PipeReader; 2],
+}
+
+fn begin(
+    command: &[String],
+    changes: &[(&str, Option<&str>)],
+    sockets: &[BorrowedFd<'_>],
+) -> Result<Begun, CommandError> {
     let locale = [("LC_ALL", Some("C"))];
     let environment = [changes, &locale[..]].concat();
     let line = CommandLine::new(command);
@@ -333,28 +398,44 @@ fn run_with(
         stderr: stderr_write.as_fd(),
         sockets,
     })?;
-    drop((stdout_write, stderr_write));
-    let texts = read_both([stdout, stderr], Instant::now() + limit);
-    if !matches!(texts, Ok(Some(_))) {
-        // It leads a session, so this reaches what it started, too. It may
-        // have ended by itself meanwhile.
-        let _ = kill_process_group(pid, Signal::KILL);
-    }
-    let status = waitpid(Some(pid), WaitOptions::empty()).map_err(|errno| lost(errno.into()))?;
-    let Some([stdout, stderr]) = texts.map_err(lost)? else {
-        return Err(CommandError::TimedOut {
+    Ok(Begun {
+        line,
+        pid,
+        pipes: [stdout, stderr],
+    })
+}
+
+impl Begun {
+    /// Waits until `deadline`, which is what is left of `limit`.
+    fn end(self, limit: Duration, deadline: Instant) -> Result<Output, CommandError> {
+        let Self { line, pid, pipes } = self;
+        let lost = |source: io::Error| CommandError::Lost {
+            command: line.clone(),
+            source,
+        };
+        let texts = read_both(pipes, deadline);
+        if !matches!(texts, Ok(Some(_))) {
+            // It leads a session, so this reaches what it started, too. It may
+            // have ended by itself meanwhile.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+        let status =
+            waitpid(Some(pid), WaitOptions::empty()).map_err(|errno| lost(errno.into()))?;
+        let Some([stdout, stderr]) = texts.map_err(lost)? else {
+            return Err(CommandError::TimedOut {
+                command: line,
+                limit,
+            });
+        };
+        let output = Output {
+            exit: status.map_or(Exit::Code(0), |(_, status)| exit_of(status)),
+            stdout,
+            stderr,
             command: line,
-            limit,
-        });
-    };
-    let output = Output {
-        exit: status.map_or(Exit::Code(0), |(_, status)| exit_of(status)),
-        stdout,
-        stderr,
-        command: line,
-    };
-    tracing::debug!(command = %output.command, exit = %output.exit, stderr = output.stderr, "ended");
-    Ok(output)
+        };
+        tracing::debug!(command = %output.command, exit = %output.exit, stderr = output.stderr, "ended");
+        Ok(output)
+    }
 }
 
 /// How a process ended, from its wait status.
@@ -445,6 +526,20 @@ mod tests {
         .unwrap_err();
         assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
         assert!(begun.elapsed() < Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_command_that_hangs_does_not_cost_the_others_their_answers() {
+        let jobs = [&["sleep", "600"][..], &["printenv", "PLACE"]].map(|command| Job {
+            command: words(command),
+            environment: vec![("PLACE", "hello".into())],
+        });
+        let results = run_all(&jobs, Duration::from_millis(200));
+        let [Err(hung), Ok(answered)] = results.as_slice() else {
+            panic!("{results:?}");
+        };
+        assert!(matches!(hung, CommandError::TimedOut { .. }), "{hung}");
+        assert_eq!(answered.stdout, "hello\n");
     }
 
     #[test]

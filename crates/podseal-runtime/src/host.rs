@@ -49,13 +49,19 @@ fn name_in_passwd(passwd: &str, uid: u32) -> Option<&str> {
 }
 
 /// Directories in which Podman may keep its run-time state for `user`, the
-/// likeliest first: XDG_RUNTIME_DIR, else what Podman and its storage library
-/// fall back to without it.
+/// likeliest first: XDG_RUNTIME_DIR, else what it falls back to.
 #[must_use]
 pub fn podman_runtime_directories(user: &User) -> Vec<PathBuf> {
-    if let Some(directory) = xdg_runtime_dir() {
-        return vec![directory];
+    match xdg_runtime_dir() {
+        Some(directory) => vec![directory],
+        None => podman_fallback_directories(user),
     }
+}
+
+/// Where Podman and its storage library keep run-time state of `user` without
+/// XDG_RUNTIME_DIR.
+#[must_use]
+pub fn podman_fallback_directories(user: &User) -> Vec<PathBuf> {
     let uid = user.uid.as_raw();
     let temporary = std::env::temp_dir();
     let mut directories = vec![
@@ -92,14 +98,21 @@ pub fn runtime_directory(user: &User) -> PathBuf {
     }
 }
 
+/// The value of a field of /proc/PID/status (proc(5)).
+#[must_use]
+pub fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}
+
 /// Whether this process has a capability in effect, by its number
 /// (capabilities(7)).
 fn has_capability(number: u32) -> io::Result<bool> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let set = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+    let set = status_field(&status, "CapEff")
+        .and_then(|set| u64::from_str_radix(set, 16).ok())
         .ok_or(io::ErrorKind::InvalidData)?;
     Ok(set & (1 << number) != 0)
 }

@@ -10,7 +10,7 @@ use podseal_core::diagnose::diagnose;
 use podseal_core::policy::seal::Seal;
 use serde_json::json;
 
-use crate::command::{self, CommandError};
+use crate::command;
 use crate::host::{self, User};
 use crate::instance::Instance;
 
@@ -18,7 +18,7 @@ use crate::instance::Instance;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runtimes to try, besides Podman's own choice.
-const KNOWN: &[&str] = &["crun", "runc"];
+pub(crate) const KNOWN: &[&str] = &["crun", "runc"];
 
 /// One runtime that was tried and did not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,34 +118,36 @@ pub fn choose(
             candidates.push(path);
         }
     }
-    let bundle = Bundle::make(instance.directory())?;
+    let bundle = Bundle::make(instance.directory(), "trial")?;
     let mut failures = Vec::new();
     for path in candidates {
-        match bundle.run(&path, seal, user) {
-            Ok(()) => return Ok(Choice { path, failures }),
-            Err(error) => {
-                let text = match error.stderr().trim_end() {
-                    "" => error.to_string(),
-                    stderr => stderr.to_owned(),
-                };
-                let message = text.lines().last().unwrap_or_default().to_owned();
-                failures.push(Failure { path, message });
-            }
+        let output = command::run(&bundle.command(&path, seal, user), LIMIT);
+        match output.and_then(command::Output::success) {
+            Ok(_) => return Ok(Choice { path, failures }),
+            Err(error) => failures.push(Failure {
+                path,
+                message: error.last_words(),
+            }),
         }
     }
     Err(RuntimeError::NoneWorks { failures })
 }
 
 /// A bundle whose container says podseal's version and ends, in an empty
-/// network namespace, as a sealed container has.
-struct Bundle {
+/// network namespace, as a sealed container has. It is removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Bundle {
     directory: PathBuf,
     own: String,
 }
 
 impl Bundle {
-    fn make(parent: &Path) -> Result<Self, RuntimeError> {
-        let directory = parent.join("trial");
+    /// Makes it in `parent`.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn make(parent: &Path, name: &str) -> Result<Self, RuntimeError> {
+        let directory = parent.join(name);
         let trial = |source| RuntimeError::Trial {
             path: directory.clone(),
             source,
@@ -179,7 +181,8 @@ impl Bundle {
         Ok(Self { directory, own })
     }
 
-    fn run(&self, runtime: &Path, seal: &Seal, user: &User) -> Result<(), CommandError> {
+    /// The command that has `runtime` run it under `seal`.
+    pub(crate) fn command(&self, runtime: &Path, seal: &Seal, user: &User) -> Vec<String> {
         let join = if user.is_rootless() {
             "always"
         } else {
@@ -189,13 +192,14 @@ impl Bundle {
         let directory = self.directory.to_string_lossy();
         let root = format!("--root={directory}/state");
         let bundle = format!("--bundle={directory}");
-        let id = format!("podseal-trial-{}", std::process::id());
+        let name = self.directory.file_name().unwrap_or_default();
+        let id = format!("podseal-{}-{}", name.display(), std::process::id());
         let runtime = runtime.to_string_lossy();
         let mut words = vec![self.own.clone(), "enter".to_owned()];
         words.extend(seal.options());
         let rest = [&join, "--", &*runtime, &root, "run", &bundle, &id];
         words.extend(rest.map(str::to_owned));
-        command::run(&words, LIMIT)?.success().map(drop)
+        words
     }
 }
 

@@ -10,10 +10,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use podseal_core::doctor::facts::{MapTool, Pause};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::host::{self, User};
+use crate::id_map;
 use crate::podman::{Podman, PodmanError};
 
 /// A living pause process of this user.
@@ -72,15 +74,15 @@ pub enum PauseError {
         source: PodmanError,
     },
     /// Podman ran, and left no pause process behind.
-    #[error("Podman keeps no pause process in {}", paths_of(directories))]
+    #[error("Podman keeps no pause process in {}", paths_of(files))]
     NotKept {
         /// Where it was looked for.
-        directories: Vec<PathBuf>,
+        files: Vec<PathBuf>,
     },
 }
 
-fn paths_of(directories: &[PathBuf]) -> String {
-    let paths: Vec<_> = directories
+fn paths_of(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths
         .iter()
         .map(|path| path.display().to_string())
         .collect();
@@ -158,26 +160,97 @@ impl Ensured {
 /// # Errors
 /// /proc could not be read.
 pub fn find(user: &User) -> Result<Option<PauseProcess>, PauseError> {
-    for directory in pid_file_directories(user) {
-        let Ok(text) = fs::read_to_string(directory.join("pause.pid")) else {
-            continue;
-        };
-        // Only a positive number names a process.
-        let number = text.trim().parse().ok().filter(|number| *number > 0);
-        let Some(pid) = number.and_then(Pid::from_raw) else {
-            continue;
-        };
-        if let Some(process) = examine(pid, user)? {
+    find_in(&pid_files(user), user)
+}
+
+fn find_in(files: &[PathBuf], user: &User) -> Result<Option<PauseProcess>, PauseError> {
+    for named in files.iter().filter_map(PidFile::read) {
+        if let Some(pid) = named.pid
+            && let Some(process) = examine(pid, user)?
+        {
             return Ok(Some(process));
         }
     }
     Ok(None)
 }
 
-fn pid_file_directories(user: &User) -> Vec<PathBuf> {
-    host::podman_runtime_directories(user)
+/// What there is of a pause process of `user`, without making one.
+///
+/// # Errors
+/// /proc could not be read.
+pub fn look(user: &User) -> Result<Pause, PauseError> {
+    if let Some(process) = find(user)? {
+        return alive(&process);
+    }
+    let files = pid_files(user);
+    let Some(PidFile { file, text, pid }) = files.iter().find_map(PidFile::read) else {
+        let others = in_directories(host::podman_fallback_directories(user));
+        return Ok(Pause::None {
+            looked_for: files,
+            lives_elsewhere: others
+                .into_iter()
+                .find(|file| matches!(find_in(std::slice::from_ref(file), user), Ok(Some(_)))),
+        });
+    };
+    let living = pid.and_then(|pid| {
+        pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        Some(pid.as_raw_nonzero().get())
+    });
+    Ok(match living {
+        Some(pid) => Pause::Foreign {
+            file,
+            pid,
+            name: fs::read_to_string(format!("/proc/{pid}/comm"))
+                .map_or_else(|_| "hidden".to_owned(), |name| name.trim().to_owned()),
+        },
+        None => Pause::Stale { file, text },
+    })
+}
+
+fn alive(process: &PauseProcess) -> Result<Pause, PauseError> {
+    let pid = process.pid.as_raw_nonzero().get();
+    let read = |name: &str| {
+        let path = PathBuf::from(format!("/proc/{pid}/{name}"));
+        fs::read_to_string(&path).map_err(|source| PauseError::Look { path, source })
+    };
+    let status = read("status")?;
+    let is_on = |field| host::status_field(&status, field).is_some_and(|value| value != "0");
+    Ok(Pause::Alive {
+        pid,
+        no_new_privileges: is_on("NoNewPrivs"),
+        seccomp: is_on("Seccomp"),
+        has_one_id: is_one_id(&read("uid_map")?),
+    })
+}
+
+/// A pause.pid.
+struct PidFile {
+    file: PathBuf,
+    text: String,
+    /// What it names; only a positive number names a process.
+    pid: Option<Pid>,
+}
+
+impl PidFile {
+    fn read(file: &PathBuf) -> Option<Self> {
+        let text = fs::read_to_string(file).ok()?.trim().to_owned();
+        let number = text.parse().ok().filter(|number| *number > 0);
+        Some(Self {
+            file: file.clone(),
+            pid: number.and_then(Pid::from_raw),
+            text,
+        })
+    }
+}
+
+fn pid_files(user: &User) -> Vec<PathBuf> {
+    in_directories(host::podman_runtime_directories(user))
+}
+
+fn in_directories(directories: Vec<PathBuf>) -> Vec<PathBuf> {
+    directories
         .into_iter()
-        .map(|directory| directory.join("libpod/tmp"))
+        .map(|directory| directory.join("libpod/tmp/pause.pid"))
         .collect()
 }
 
@@ -215,12 +288,7 @@ fn examine(pid: Pid, user: &User) -> Result<Option<PauseProcess>, PauseError> {
 /// some versions run catatonit instead. A container's catatonit lives in a
 /// process-id namespace of its own and so has two ids.
 fn is_pause_status(status: &str, uid: u32) -> bool {
-    let field = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim)
-    };
+    let field = |name| host::status_field(status, name);
     let uid = uid.to_string();
     matches!(field("Name"), Some("podman pause" | "podman" | "catatonit"))
         && field("Uid").is_some_and(|ids| ids.split_whitespace().all(|id| id == uid))
@@ -268,7 +336,7 @@ pub fn ensure(user: &User) -> Result<Ensured, PauseError> {
     }
     let Some(process) = find(user)? else {
         return Err(cause(user).unwrap_or_else(|| PauseError::NotKept {
-            directories: pid_file_directories(user),
+            files: pid_files(user),
         }));
     };
     match without_ranges(&process, user) {
@@ -299,19 +367,17 @@ fn is_one_id(uid_map: &str) -> bool {
 
 /// What about this host explains that Podman cannot make user namespaces.
 fn cause(user: &User) -> Option<PauseError> {
-    const SETUID: u32 = 0o4000;
     for (program, file) in [("newuidmap", "/etc/subuid"), ("newgidmap", "/etc/subgid")] {
-        let Some(path) = crate::command::find(program) else {
-            return Some(PauseError::ToolMissing { program });
-        };
-        let setuid = fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & SETUID != 0);
-        let mut value = [0u8; 64];
-        let capable = rustix::fs::getxattr(&path, "security.capability", &mut value[..]).is_ok();
-        if !setuid && !capable {
-            return Some(PauseError::ToolPowerless { program: path });
+        match id_map::tool(program) {
+            MapTool::Missing => return Some(PauseError::ToolMissing { program }),
+            MapTool::Found {
+                path,
+                is_setuid_root: false,
+                has_capability: false,
+            } => return Some(PauseError::ToolPowerless { program: path }),
+            MapTool::Found { .. } => {}
         }
-        let ranges = fs::read_to_string(file).unwrap_or_default();
-        if !has_range(&ranges, user) {
+        if id_map::subordinate_ids(Path::new(file), user).unwrap_or(0) == 0 {
             return Some(PauseError::NoSubordinateIds {
                 file,
                 user: user.name.clone(),
@@ -321,21 +387,9 @@ fn cause(user: &User) -> Option<PauseError> {
     None
 }
 
-fn has_range(ranges: &str, user: &User) -> bool {
-    let uid = user.uid.as_raw().to_string();
-    ranges.lines().any(|line| {
-        let mut fields = line.split(':');
-        fields
-            .next()
-            .is_some_and(|owner| owner == user.name || owner == uid)
-            && fields.nth(1).is_some_and(|count| count.trim() != "0")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::{Gid, Uid};
 
     const STATUS: &str = "Name:\tpodman pause\nPid:\t7\nUid:\t1000\t1000\t1000\t1000\nNSpid:\t7\n";
 
@@ -374,26 +428,6 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_one_id(uid_map), expected, "{uid_map:?}");
-        }
-    }
-
-    #[test]
-    fn subordinate_ids_are_by_name_or_number() {
-        let user = User {
-            uid: Uid::from_raw(1000),
-            gid: Gid::from_raw(1000),
-            name: "ann".into(),
-        };
-        for (ranges, expected) in [
-            ("ann:100000:65536\n", true),
-            ("1000:100000:65536", true),
-            ("bob:100000:65536\nann:165536:65536", true),
-            ("anna:100000:65536", false),
-            ("ann:100000:0", false),
-            ("ann", false),
-            ("", false),
-        ] {
-            assert_eq!(has_range(ranges, &user), expected, "{ranges:?}");
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::pause::{self, Ensured, PauseError};
 
 mod landlock;
 
-pub use landlock::LandlockError;
+pub use landlock::{LandlockError, missing as missing_landlock};
 
 /// Whether to join the namespaces of rootless Podman.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,6 +12,7 @@
 
 pub mod attempt;
 pub mod inherited;
+pub mod landlock;
 pub mod listen_fds;
 pub mod namespaces;
 pub mod seccomp;

@@ -12,6 +12,10 @@ use podseal_core::policy::families::FamilySet;
 use podseal_core::policy::{level, seal};
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 
+mod doctor;
+
+pub(crate) use doctor::{Doctor, DoctorFormat};
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -65,6 +69,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Look for holes in the seal of units, and for what will break.
     Check(Check),
+    /// Say what this host can do, and what stands in the way.
+    Doctor(Doctor),
     /// Show the whole story on this machine in seconds.
     Demo(Demo),
     /// Seal this process and become COMMAND (plumbing).
@@ -249,13 +255,19 @@ pub(crate) enum Level {
     Standard,
 }
 
+impl From<Level> for level::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Families => Self::Families,
+            Level::Standard => Self::Standard,
+        }
+    }
+}
+
 impl From<Seal> for seal::Seal {
     fn from(arguments: Seal) -> Self {
         Self {
-            level: match arguments.level {
-                Level::Families => level::Level::Families,
-                Level::Standard => level::Level::Standard,
-            },
+            level: arguments.level.into(),
             families: arguments.families,
             allow_udp: arguments.allow_udp,
             best_effort: arguments.best_effort,

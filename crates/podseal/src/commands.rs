@@ -12,6 +12,7 @@ use crate::exit;
 mod check;
 mod control;
 mod demo;
+mod doctor;
 mod echo;
 mod enter;
 mod pause;
@@ -60,6 +61,7 @@ pub(crate) fn main() -> ExitCode {
         Command::ResetFailed(arguments) => control::change(Verb::ResetFailed, &arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),

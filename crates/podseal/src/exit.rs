@@ -13,7 +13,8 @@ pub(crate) const FAILURE: u8 = 1;
 /// The command line was wrong; nothing was done.
 pub(crate) const USAGE: u8 = 2;
 
-/// `podseal check` could not look at a unit that it was to look at.
+/// `podseal check` or `podseal doctor` could not look at something that its
+/// answer rests on.
 pub(crate) const NOT_LOOKED: u8 = 2;
 
 /// A status for main().

@@ -75,12 +75,18 @@ pub(crate) fn json(value: &impl serde::Serialize) -> u8 {
     written(serde_json::to_string(value))
 }
 
-/// The same on many lines, for people to read.
+/// Writes data that is the command's whole answer; the exit status says
+/// whether that worked.
+pub(crate) fn answer(text: impl Display) -> u8 {
+    written(Ok(text))
+}
+
+/// As [`json`], on many lines, for people to read.
 pub(crate) fn json_pretty(value: &impl serde::Serialize) -> u8 {
     written(serde_json::to_string_pretty(value))
 }
 
-fn written(text: serde_json::Result<String>) -> u8 {
+fn written(text: serde_json::Result<impl Display>) -> u8 {
     match text.map_err(io::Error::other).and_then(data) {
         Ok(()) => exit::SUCCESS,
         Err(source) => {

@@ -4,7 +4,7 @@ use landlock::{
     ABI, Access as _, AccessNet, BitFlags, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
-use podseal_core::policy::mechanism::{Landlock, Mechanism, Need};
+use podseal_core::policy::mechanism::{Landlock, MECHANISMS, Mechanism, Need};
 use podseal_core::policy::seal::Seal;
 
 /// Landlock is not there or lacks something.
@@ -62,6 +62,17 @@ fn ruleset((network, scopes): Denied) -> Result<Ruleset, RulesetError> {
         ruleset = ruleset.scope(scopes)?;
     }
     Ok(ruleset)
+}
+
+/// What this kernel does not have of what levels need Landlock for: each right
+/// is asked for by itself, in a set of rules that is put on nobody.
+#[must_use]
+pub fn missing() -> Vec<&'static Mechanism> {
+    let lacks = |mechanism: &&Mechanism| match mechanism.need {
+        Need::Landlock(landlock) => ruleset(denied(landlock)).and_then(Ruleset::create).is_err(),
+        Need::NoNewPrivileges | Need::Seccomp => false,
+    };
+    MECHANISMS.iter().copied().filter(lacks).collect()
 }
 
 /// Takes away what `mechanisms` say, all of it or, with [`Seal::best_effort`],

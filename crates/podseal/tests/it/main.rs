@@ -9,6 +9,7 @@ mod bad_input;
 mod check;
 mod container;
 mod demo;
+mod doctor;
 mod enter;
 mod fixture;
 mod notifier;

@@ -1,0 +1,88 @@
+//! Whether the seal does what it is for, as seen by a probe under it.
+
+use super::facts::Facts;
+use super::fix::Fix;
+use super::{Judgement, Status};
+use crate::policy::level::Level;
+use crate::probe::{PROBES, ProbeReport, Verdict, verdict};
+
+/// Only ways that need nobody outside are tried here; `podseal demo` has the
+/// others.
+pub(super) fn judge(facts: &Facts) -> Judgement {
+    let unsealed = match &facts.seals.unsealed {
+        Err(why) => return Judgement::unknown(why),
+        Ok(Err(said)) => {
+            return Judgement::new(
+                Status::Unknown,
+                format!("the probe does not run without a seal: {said}"),
+            );
+        }
+        Ok(Ok(report)) => report,
+    };
+    let mut judgement = Judgement::ok(String::new());
+    judgement.found.clear();
+    let mut levels = Vec::new();
+    for level in Level::ALL {
+        let sealed = facts.seals.sealed.iter().find(|(tried, _)| *tried == level);
+        let (status, found) = match sealed.map(|(_, sealed)| sealed) {
+            None => (Status::Unknown, "not tried".to_owned()),
+            Some(Err(why)) => (Status::Unknown, format!("not tried: {}", why.reason)),
+            Some(Ok(Err(said))) => (Status::Problem, format!("does not hold: {said}")),
+            Some(Ok(Ok(report))) => compare(level, unsealed, report),
+        };
+        if status != Status::Ok {
+            levels.push(level);
+        }
+        judgement.status = judgement.status.max(status);
+        judgement.found.push(format!("{level}: {found}"));
+    }
+    if judgement.status == Status::Problem {
+        judgement = judgement.fix(Fix::advice(
+            "see `podseal enter --level=LEVEL -- podseal probe`; a way that is open is a bug of podseal: report it",
+        ));
+    }
+    judgement.levels(levels)
+}
+
+fn compare(level: Level, unsealed: &ProbeReport, sealed: &ProbeReport) -> (Status, String) {
+    let verdicts: Vec<(&str, Verdict)> = PROBES
+        .iter()
+        .filter(|probe| probe.is_closed_by(level))
+        .filter_map(|probe| {
+            let (unsealed, sealed) = (unsealed.outcome(probe.id)?, sealed.outcome(probe.id)?);
+            Some((probe.id, verdict(unsealed, sealed)))
+        })
+        .collect();
+    let with = |wanted| {
+        let ids = verdicts
+            .iter()
+            .filter(move |(_, verdict)| *verdict == wanted);
+        ids.map(|(id, _)| *id).collect::<Vec<_>>()
+    };
+    let (open, closed) = (with(Verdict::Open), with(Verdict::Closed));
+    if !open.is_empty() {
+        return (
+            Status::Problem,
+            format!("OPEN under the seal: {}", open.join(", ")),
+        );
+    }
+    if closed.is_empty() {
+        return (
+            Status::Unknown,
+            "nothing works without the seal either, so nothing was shown".to_owned(),
+        );
+    }
+    let nothing = with(Verdict::Inconclusive);
+    let rest = if nothing.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; not possible here without a seal either: {}",
+            nothing.join(", ")
+        )
+    };
+    (
+        Status::Ok,
+        format!("{} ways out closed{rest}", closed.len()),
+    )
+}
