@@ -44,6 +44,16 @@ impl Batch {
         })
     }
 
+    /// A command that would make directories in the run-time directory, and
+    /// gets one of doctor's own.
+    fn add_apart(&mut self, words: &[&str], directory: &Look<Instance>) -> Look<usize> {
+        let directory = directory.as_ref().map_err(Clone::clone)?.directory();
+        Ok(self.add_job(Job {
+            command: words.iter().map(|word| (*word).to_owned()).collect(),
+            environment: vec![("XDG_RUNTIME_DIR", directory.to_string_lossy().into_owned())],
+        }))
+    }
+
     fn add_job(&mut self, job: Job) -> usize {
         self.0.push(job);
         self.0.len() - 1
@@ -173,24 +183,11 @@ impl PodmanCommands {
         is_ready: &Look<()>,
     ) -> Self {
         let podman = podman.to_string_lossy();
-        let words = |arguments: &[&str]| {
-            let arguments = arguments.iter().map(|word| (*word).to_owned());
-            std::iter::once(podman.clone().into_owned())
-                .chain(arguments)
-                .collect::<Vec<_>>()
-        };
         Self {
-            // Even for that it makes directories in the run-time directory.
-            version: directory.as_ref().map_err(Clone::clone).map(|directory| {
-                let directory = directory.directory().to_string_lossy().into_owned();
-                batch.add_job(Job {
-                    command: words(&["--version"]),
-                    environment: vec![("XDG_RUNTIME_DIR", directory)],
-                })
-            }),
+            version: batch.add_apart(&[&podman, "--version"], directory),
             info: is_ready
                 .clone()
-                .map(|()| batch.add(words(&["info", "--format=json"]))),
+                .map(|()| batch.add_words(&[&podman, "info", "--format=json"])),
         }
     }
 }

@@ -205,6 +205,12 @@ fn oci_runtime(facts: &Facts) -> Judgement {
             );
             judgement = judgement.fix(match diagnosis {
                 Some(diagnosis) => Fix::advice(diagnosis.signature.fix),
+                None if runtimes
+                    .iter()
+                    .any(|runtime| runtime.path.ends_with("runc")) =>
+                {
+                    Fix::advice("`podseal --verbose doctor` shows the commands and all they say")
+                }
                 None => Fix::install(facts, "runc", "runc"),
             });
         }

@@ -28,7 +28,7 @@ pub(super) struct Trials<'a> {
 /// A runtime whose trials are in a batch.
 struct Added {
     path: PathBuf,
-    version: usize,
+    version: Look<usize>,
     trials: Vec<(Level, Look<usize>)>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Trials<'a> {
     }
 
     fn add(&mut self, batch: &mut Batch, path: PathBuf) {
-        let version = batch.add_words(&[&path.to_string_lossy(), "--version"]);
+        let version = batch.add_apart(&[&path.to_string_lossy(), "--version"], self.directory);
         let mut trials = Vec::new();
         for (level, ready) in self.levels.clone() {
             let bundle = ready.and_then(|()| self.bundle());
@@ -125,7 +125,7 @@ impl<'a> Trials<'a> {
     pub(super) fn results(&self, results: &Results) -> Vec<Runtime> {
         let runtime = |added: &Added| Runtime {
             path: added.path.clone(),
-            version: results.line(added.version),
+            version: added.version.clone().and_then(|index| results.line(index)),
             trials: added
                 .trials
                 .iter()

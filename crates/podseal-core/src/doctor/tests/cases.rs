@@ -60,7 +60,7 @@ pub(super) const KERNEL: &[Case] = &[
         |f| f.kernel.seccomp_actions = Err(NotLooked::because("no /proc/sys")),
         "seccomp",
         Status::Unknown,
-        BOTH,
+        NONE,
         "no /proc/sys",
     ),
     (
