@@ -70,6 +70,7 @@ pub(super) const KERNEL: &[Case] = &[
                 errata: Vec::new(),
                 missing: mechanism::MECHANISMS
                     .iter()
+                    .copied()
                     .filter(|row| matches!(row.need, mechanism::Need::Landlock(_)))
                     .collect(),
             }
@@ -83,6 +84,7 @@ pub(super) const KERNEL: &[Case] = &[
         |f| {
             f.kernel.landlock.missing = mechanism::MECHANISMS
                 .iter()
+                .copied()
                 .filter(|row| row.id == "no-udp")
                 .collect();
         },
