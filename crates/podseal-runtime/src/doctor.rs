@@ -109,18 +109,19 @@ pub fn look() -> Facts {
     let is_ready = is_ready(&user, &pause);
     let landlock = kernel::landlock();
 
+    // What takes longest is started first.
     let mut batch = Batch::default();
-    let kernel = kernel::Commands::add(&mut batch);
-    let seals = own.clone().map(|own| SealCommands::add(&mut batch, &own));
     let podman_path = command::find("podman");
     let directory = Instance::acquire(&user, &format!("doctor-{}", std::process::id()))
         .map_err(|error| not_looked(&error));
     let podman = podman_path
         .as_ref()
         .map(|path| PodmanCommands::add(&mut batch, path, &directory, &is_ready));
-    let systemd = SystemdCommands::add(&mut batch, &user);
     let mut trials = Trials::new(&user, &directory, &is_ready, &landlock);
     trials.add_installed(&mut batch);
+    let seals = own.map(|own| SealCommands::add(&mut batch, &own));
+    let kernel = kernel::Commands::add(&mut batch);
+    let systemd = SystemdCommands::add(&mut batch, &user);
     let results = batch.run();
 
     let none = || NotLooked::because("Podman is not installed");
