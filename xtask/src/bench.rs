@@ -2,6 +2,7 @@
 //! for, measured in turn in one run.
 
 mod activation;
+mod check;
 mod filter;
 mod idle;
 mod launcher;
@@ -85,6 +86,7 @@ struct Counts {
     podman: usize,
     filter: usize,
     activations: usize,
+    checks: usize,
 }
 
 impl Counts {
@@ -93,12 +95,14 @@ impl Counts {
         podman: 40,
         filter: 21,
         activations: 41,
+        checks: 7,
     };
     const QUICK: Self = Self {
         launches: 50,
         podman: 5,
         filter: 5,
         activations: 3,
+        checks: 1,
     };
 }
 
@@ -156,6 +160,7 @@ fn measure(counts: &Counts) -> Vec<Section> {
         filter::section(),
         activation::section(),
         idle::section(),
+        check::section(),
     ];
     for open in [Site::root, Site::rootless] {
         if interrupt::check().is_err() {
@@ -180,6 +185,11 @@ fn measure(counts: &Counts) -> Vec<Section> {
         let resident = activation::measure(&site, counts.activations, &mut sections[2]);
         output::heading(format_args!("idle supervisor, {}", site.label()));
         idle::measure(&site, &resident, &mut sections[3]);
+        // Nor who asks what files say.
+        if sections[4].rows.is_empty() {
+            output::heading("check");
+            check::measure(&site, counts.checks, &mut sections[4]);
+        }
     }
     sections
 }

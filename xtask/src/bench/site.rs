@@ -191,8 +191,13 @@ impl Site {
             })
     }
 
+    /// Where podseal is that the site's user can execute.
+    pub(crate) fn executable(&self) -> PathBuf {
+        self.directory.join("podseal")
+    }
+
     pub(crate) fn podseal<const N: usize>(&self, arguments: [&str; N]) -> Command {
-        self.command(self.directory.join("podseal"), arguments)
+        self.command(self.executable(), arguments)
     }
 
     pub(crate) fn podman<const N: usize>(&self, arguments: [&str; N]) -> Command {
