@@ -1,6 +1,7 @@
 //! Pure decisions of podseal: no file, process, clock or environment.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod bpf;
 pub mod diagnose;
 pub mod family;

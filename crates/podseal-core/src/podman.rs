@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub mod invocation;
 mod options;
 
 pub use options::{RefusedOption, check_options};

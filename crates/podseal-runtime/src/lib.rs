@@ -4,6 +4,7 @@
 //! Nothing here prints, and only [`command`] starts processes.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod command;
 pub mod demo;
 pub mod engine;

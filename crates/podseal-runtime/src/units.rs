@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use podseal_core::unit::effective::Scope;
+use podseal_core::unit::effective::merge::Source;
 use podseal_core::unit::effective::search::{
     Entry, Fragment, Located, SearchDir, dropin_directories, locate,
 };
@@ -123,6 +124,49 @@ impl Units {
     #[must_use]
     pub fn search_path(&self) -> &[String] {
         &self.path
+    }
+
+    /// Whose units they are.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The directory of the search path in which the user, or the
+    /// administrator, has files.
+    #[must_use]
+    pub fn config_directory(&self) -> &str {
+        let name = match self.scope {
+            Scope::User => "/systemd/user",
+            Scope::System => "/etc/systemd/system",
+        };
+        let mut path = self.path.iter();
+        let own = path.find(|path| path.strip_suffix(name).is_some());
+        own.or(self.path.first()).map_or("", String::as_str)
+    }
+
+    /// Reads one of the files that a view names.
+    ///
+    /// # Errors
+    /// It cannot be read any more.
+    pub fn source(&self, path: &str) -> Result<Source, UnitError> {
+        files::read(path)
+    }
+
+    /// The names of the services and socket units that the search path has.
+    ///
+    /// # Errors
+    /// A directory cannot be listed.
+    pub fn names(&self) -> Result<BTreeSet<UnitName>, UnitError> {
+        let mut names = BTreeSet::new();
+        for path in &self.path {
+            let entries = files::list(path.clone())?.map(|dir| dir.entries);
+            names.extend(entries.into_iter().flatten().filter_map(|(name, _)| {
+                let name: UnitName = name.parse().ok()?;
+                matches!(name.unit_type(), UnitType::Service | UnitType::Socket).then_some(name)
+            }));
+        }
+        Ok(names)
     }
 
     /// Finds a unit's files and reads them.

@@ -8,6 +8,7 @@ use clap::Parser;
 use crate::cli::{Cli, Color, Command, Pause};
 use crate::exit;
 
+mod check;
 mod demo;
 mod echo;
 mod enter;
@@ -51,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
     exit::code(match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),

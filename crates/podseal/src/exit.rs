@@ -13,6 +13,9 @@ pub(crate) const FAILURE: u8 = 1;
 /// The command line was wrong; nothing was done.
 pub(crate) const USAGE: u8 = 2;
 
+/// `podseal check` could not look at a unit that it was to look at.
+pub(crate) const NOT_LOOKED: u8 = 2;
+
 /// A status for main().
 pub(crate) fn code(status: u8) -> ExitCode {
     ExitCode::from(status)

@@ -48,7 +48,8 @@ pub(crate) fn error_line(error: &dyn Error, hint: Option<&str>) {
     ));
 }
 
-fn chain(error: &dyn Error) -> String {
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -61,6 +62,11 @@ fn chain(error: &dyn Error) -> String {
 /// Writes what should be known and is no error.
 pub(crate) fn warning(text: impl Display) {
     note(format_args!("{WARNING}warning{WARNING:#}: {text}"));
+}
+
+/// Writes a text as data; the exit status says whether that worked.
+pub(crate) fn text(text: &str) -> u8 {
+    written(Ok(text.to_owned()))
 }
 
 /// Writes `value` as one line of JSON; the exit status says whether that

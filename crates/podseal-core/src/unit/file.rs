@@ -127,6 +127,12 @@ impl UnitFile {
         &self.text
     }
 
+    /// The bytes of every physical line, comments included, without its end:
+    /// line 1 first.
+    pub fn physical_lines(&self) -> impl Iterator<Item = Range<usize>> {
+        Lines::new(&self.text).physical_lines()
+    }
+
     /// The settings in the order of the file, those in sections that nobody
     /// knows included, up to where systemd stops reading.
     pub fn settings(&self) -> impl Iterator<Item = Setting<'_>> {

@@ -144,6 +144,10 @@ pub struct Service {
     pub origins: Origins,
     /// What systemd ignores or refuses.
     pub diagnostics: Vec<Diagnostic>,
+    /// The settings it was read from, those without a field of their own
+    /// included.
+    #[serde(skip)]
+    pub settings: Merged,
 }
 
 const SECTION: &str = "Service";
@@ -216,6 +220,7 @@ impl Service {
             dependencies: dependencies::read(&mut reader, scope),
             origins: Origins::new(),
             diagnostics: Vec::new(),
+            settings: merged.clone(),
         };
         let ends_in_action = success_action::read(&mut reader);
         (service.origins, service.diagnostics) = reader.finish();

@@ -116,6 +116,10 @@ pub struct Socket {
     pub origins: Origins,
     /// What systemd ignores or refuses.
     pub diagnostics: Vec<Diagnostic>,
+    /// The settings it was read from, those without a field of their own
+    /// included.
+    #[serde(skip)]
+    pub settings: Merged,
 }
 
 const SECTION: &str = "Socket";
@@ -176,6 +180,7 @@ impl Socket {
             dependencies: dependencies::read(&mut reader, scope),
             origins: Origins::new(),
             diagnostics: Vec::new(),
+            settings: merged.clone(),
         };
         (socket.origins, socket.diagnostics) = reader.finish();
         socket.verify(named_service.is_some());

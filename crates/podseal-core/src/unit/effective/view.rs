@@ -94,6 +94,18 @@ impl View {
         }
     }
 
+    /// The paths of its files: the unit file first, then the drop-ins in the
+    /// order in which they count.
+    #[must_use]
+    pub fn files(&self) -> Vec<&str> {
+        let (fragment, dropins) = match self {
+            Self::Service(service) => (&service.fragment, service.dropins.as_slice()),
+            Self::Socket(socket) => (&socket.fragment, socket.dropins.as_slice()),
+            Self::Masked(_) => (&None, [].as_slice()),
+        };
+        fragment.iter().chain(dropins).map(String::as_str).collect()
+    }
+
     /// What systemd ignores or refuses.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {

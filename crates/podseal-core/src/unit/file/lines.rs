@@ -61,6 +61,11 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// The contents of all physical lines.
+    pub(super) fn physical_lines(mut self) -> impl Iterator<Item = Range<usize>> {
+        std::iter::from_fn(move || self.physical().map(|physical| physical.content))
+    }
+
     /// The next physical line. A line ends with a line feed, a carriage return,
     /// a zero byte, or several different ones of these, of which a zero byte is
     /// the last.

@@ -1,0 +1,145 @@
+//! What the commands of a service start, as far as their lines tell.
+
+use crate::podman::invocation::{Invocation, Word};
+use crate::unit::effective::{Located, Origin};
+use crate::unit::exec::{ExecCommand, ExecPrivileges};
+
+/// One command of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// `ExecStart` and so on.
+    pub key: &'static str,
+    /// Where it is written.
+    pub origin: Origin,
+    /// The path as systemd gets it.
+    pub path: String,
+    /// Whether it runs outside the unit's restrictions (`+`).
+    pub is_outside: bool,
+    /// What it starts.
+    pub program: Program,
+}
+
+/// What a command starts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Program {
+    /// Podman, directly or through podseal's launcher.
+    Podman(Invocation<Origin>),
+    /// `podseal pause ensure`.
+    PauseEnsure,
+    /// Something that mentions Podman and that podseal does not look into, such
+    /// as a shell.
+    Unclear {
+        /// Why it cannot be told.
+        why: String,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl Command {
+    /// Reads one command of a service.
+    #[must_use]
+    pub fn new(key: &'static str, command: &Located<ExecCommand>) -> Self {
+        let Located { value, origin } = command;
+        let expands = !value.prefixes.no_env_expand;
+        // The zeroth argument is only a name.
+        let words: Vec<Word<Origin>> = value
+            .argv
+            .iter()
+            .skip(1)
+            .map(|text| Word {
+                is_open: has_specifier(text) || (expands && has_variable(text)),
+                text: text.clone(),
+                place: origin.clone(),
+            })
+            .collect();
+        Self {
+            key,
+            origin: origin.clone(),
+            path: value.path.clone(),
+            is_outside: value.prefixes.privileges == ExecPrivileges::Full,
+            program: program(&value.path, &words),
+        }
+    }
+
+    /// The Podman command, if it is one.
+    #[must_use]
+    pub fn podman(&self) -> Option<&Invocation<Origin>> {
+        match &self.program {
+            Program::Podman(invocation) => Some(invocation),
+            _ => None,
+        }
+    }
+}
+
+fn program(path: &str, words: &[Word<Origin>]) -> Program {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let text = |at: usize| words.get(at).map(|word| word.text.as_str());
+    match name {
+        "podman" => Program::Podman(Invocation::parse(words)),
+        "podseal" => match (text(0), text(1)) {
+            (Some("enter"), _) => launched(words.get(1..).unwrap_or_default()),
+            (Some("pause"), Some("ensure")) => Program::PauseEnsure,
+            _ => unclear(path, words),
+        },
+        "env" => {
+            let assignments = words
+                .iter()
+                .take_while(|word| word.text.contains('=') && !word.text.starts_with('-'));
+            match words.get(assignments.count()..).unwrap_or_default() {
+                [command, rest @ ..] if !command.is_open && !command.text.starts_with('-') => {
+                    program(&command.text, rest)
+                }
+                _ => unclear(path, words),
+            }
+        }
+        _ => unclear(path, words),
+    }
+}
+
+/// The command behind `podseal enter` and its options.
+fn launched(words: &[Word<Origin>]) -> Program {
+    const VALUED: &[&str] = &["--level", "--families", "--join", "--color"];
+    let mut rest = words;
+    loop {
+        match rest {
+            [dashes, after @ ..] if dashes.text == "--" => {
+                rest = after;
+                break;
+            }
+            [option, _, after @ ..] if VALUED.contains(&option.text.as_str()) => rest = after,
+            [option, after @ ..] if option.text.starts_with('-') => rest = after,
+            _ => break,
+        }
+    }
+    match rest {
+        [command, rest @ ..] if !command.is_open => program(&command.text, rest),
+        _ => unclear("podseal enter", words),
+    }
+}
+
+fn unclear(path: &str, words: &[Word<Origin>]) -> Program {
+    let is_podman = |text: &str| text.to_ascii_lowercase().contains("podman");
+    if is_podman(path) || words.iter().any(|word| is_podman(&word.text)) {
+        Program::Unclear {
+            why: format!("podseal does not look into what {path} does"),
+        }
+    } else {
+        Program::Other
+    }
+}
+
+/// Whether systemd puts something in the place of `$NAME` or `${NAME}`.
+fn has_variable(text: &str) -> bool {
+    text.replace("$$", "")
+        .split('$')
+        .skip(1)
+        .any(|after| after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{'))
+}
+
+/// Whether a specifier is left that podseal has no value for.
+fn has_specifier(text: &str) -> bool {
+    text.split('%')
+        .skip(1)
+        .any(|after| after.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
