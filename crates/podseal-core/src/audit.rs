@@ -9,6 +9,7 @@
 //! unit without findings is one that was understood.
 
 pub mod command;
+pub mod document;
 pub mod fix;
 pub mod ignore;
 pub mod place;

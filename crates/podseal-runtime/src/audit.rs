@@ -3,6 +3,8 @@
 //!
 //! What is wrong with them is decided in [`podseal_core::audit`].
 
+pub mod drop_in;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,14 +18,22 @@ use crate::units::{Target, UnitError, Units};
 /// The units of an audit.
 #[derive(Debug)]
 pub struct Collected {
-    /// Those to be looked at.
-    pub set: Set,
-    /// For each of them the directory in which a drop-in would be written.
-    pub dropin_directories: BTreeMap<UnitName, PathBuf>,
+    /// Those to be looked at. Units of different directories have nothing to do
+    /// with one another, whatever their names are.
+    pub groups: Vec<Group>,
     /// Services that do not run Podman and were not asked for by name.
     pub passed_over: Vec<UnitName>,
     /// What could not be looked at.
     pub errors: Vec<UnitError>,
+}
+
+/// Units that are read together.
+#[derive(Debug)]
+pub struct Group {
+    /// The units.
+    pub set: Set,
+    /// Where directories of drop-ins for them are made.
+    pub directory: PathBuf,
 }
 
 /// Units that come with Podman, and are nobody's service: looked at only when
@@ -62,15 +72,20 @@ struct Candidate {
     reason: Reason,
 }
 
+/// What was found of one home.
+#[derive(Default)]
+struct Taken {
+    subjects: Vec<Subject>,
+    absent: BTreeSet<UnitName>,
+}
+
 struct Collector<'a> {
     units: &'a Units,
     queue: VecDeque<Candidate>,
     seen: BTreeSet<(Home, UnitName)>,
     /// Found units that have nothing to do with Podman so far.
     aside: BTreeMap<(Home, UnitName), Subject>,
-    subjects: Vec<Subject>,
-    absent: BTreeSet<UnitName>,
-    homes: BTreeMap<UnitName, Home>,
+    taken: BTreeMap<Home, Taken>,
     errors: Vec<UnitError>,
 }
 
@@ -83,9 +98,7 @@ pub fn collect(units: &Units, arguments: &[String]) -> Collected {
         queue: VecDeque::new(),
         seen: BTreeSet::new(),
         aside: BTreeMap::new(),
-        subjects: Vec::new(),
-        absent: BTreeSet::new(),
-        homes: BTreeMap::new(),
+        taken: BTreeMap::new(),
         errors: Vec::new(),
     };
     if arguments.is_empty() {
@@ -181,27 +194,17 @@ impl Collector<'_> {
             .filter(|(_, subject)| matches!(subject.view(), View::Service(_)))
             .map(|((_, name), _)| name.clone())
             .collect();
-        let directory = self.units.config_directory();
-        let dropin_directories = self
-            .homes
-            .into_iter()
-            .map(|(name, home)| {
-                let directory = match home {
-                    Home::Path => PathBuf::from(directory),
-                    Home::Directory(directory) => directory,
-                };
-                let directory = directory.join(format!("{name}.d"));
-                (name, directory)
-            })
-            .collect();
+        let (scope, architecture) = (self.units.scope(), std::env::consts::ARCH);
+        let config = self.units.config_directory();
+        let groups = self.taken.into_iter().map(|(home, taken)| Group {
+            set: Set::new(taken.subjects, taken.absent, scope, architecture),
+            directory: match home {
+                Home::Path => config.into(),
+                Home::Directory(directory) => directory,
+            },
+        });
         Collected {
-            set: Set::new(
-                self.subjects,
-                self.absent,
-                self.units.scope(),
-                std::env::consts::ARCH,
-            ),
-            dropin_directories,
+            groups: groups.collect(),
             passed_over,
             errors: self.errors,
         }
@@ -228,7 +231,12 @@ impl Collector<'_> {
             return;
         }
         let subject = Subject::new(unit.view, unit.aliases);
-        let is_own = home == Home::Path && PODMANS_OWN.contains(&subject.unit().as_str());
+        let is_vendors = subject
+            .view()
+            .files()
+            .first()
+            .is_some_and(|file| file.starts_with("/usr/"));
+        let is_own = is_vendors && PODMANS_OWN.contains(&subject.unit().as_str());
         let is_wanted = reason != Reason::Found || (subject.concerns_podman() && !is_own);
         if is_wanted {
             self.take(subject, home, reason);
@@ -284,12 +292,15 @@ impl Collector<'_> {
                 });
             }
         }
-        self.homes.insert(subject.unit().clone(), home);
         let subject = subject.with_files(files);
-        self.subjects.push(match reason {
-            Reason::Named => subject.named(),
-            Reason::Found | Reason::Needed => subject,
-        });
+        self.taken
+            .entry(home)
+            .or_default()
+            .subjects
+            .push(match reason {
+                Reason::Named => subject.named(),
+                Reason::Found | Reason::Needed => subject,
+            });
     }
 
     fn not_read(&mut self, target: &Target, home: &Home, reason: Reason, error: UnitError) {
@@ -299,7 +310,8 @@ impl Collector<'_> {
         match (reason, target) {
             (Reason::Found, _) if is_missing || is_no_unit => {}
             (Reason::Needed, Target::Name(unit) | Target::File { unit, .. }) if is_missing => {
-                self.absent.insert(unit.clone());
+                let taken = self.taken.entry(home.clone()).or_default();
+                taken.absent.insert(unit.clone());
             }
             _ => self.errors.push(error),
         }
@@ -315,10 +327,15 @@ fn is_unit_file(path: &Path) -> bool {
 fn home(target: &Target) -> Home {
     match target {
         Target::Name(_) => Home::Path,
-        Target::File { path, .. } => Home::Directory(match path.parent() {
-            Some(parent) if parent != Path::new("") => parent.into(),
-            _ => ".".into(),
-        }),
+        Target::File { path, .. } => {
+            let directory = match path.parent() {
+                Some(parent) if parent != Path::new("") => parent,
+                _ => Path::new("."),
+            };
+            // One directory, however it is written.
+            let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.into());
+            Home::Directory(directory)
+        }
     }
 }
 

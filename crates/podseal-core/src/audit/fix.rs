@@ -25,7 +25,7 @@ pub struct FixSetting {
 /// The drop-in for one unit: what is there already, and the settings of the
 /// findings that count. `None` where there is nothing to add.
 #[must_use]
-pub fn drop_in(existing: Option<&str>, findings: &[&Finding]) -> Option<String> {
+pub fn drop_in(existing: Option<&str>, findings: &[Finding]) -> Option<String> {
     let mut text = existing.map_or_else(
         || format!("{MARK}\n# It may be edited or removed; podseal only adds to it.\n"),
         str::to_owned,

@@ -127,9 +127,10 @@ fn fixes_fix() {
     for rule in rules::all() {
         let (mut files, architecture) = changed(&rule.bad);
         let before = audit(&set(&files, Scope::User, architecture));
-        let found: Vec<&Finding> = before
+        let found: Vec<Finding> = before
             .iter()
             .filter(|f| f.rule == rule && !f.settings.is_empty())
+            .cloned()
             .collect();
         let Some(first) = found.first() else {
             continue;

@@ -8,6 +8,7 @@ mod dropins;
 mod exec;
 mod families;
 mod names;
+mod rules;
 mod socket_address;
 mod socket_directives;
 mod specifiers;

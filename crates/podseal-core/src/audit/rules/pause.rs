@@ -141,9 +141,9 @@ fn has_command(container: &Container<'_>) -> bool {
 }
 
 fn missing(container: &Container<'_>) -> Vec<Fault> {
-    let needs = container.is_rootless() && container.service.sandbox.no_new_privileges;
+    // Also where nothing is sealed yet: the seal would break the service.
     let is_provided = has_command(container) || !keepers(container).is_empty();
-    when(needs && !is_provided, || {
+    when(container.is_rootless() && !is_provided, || {
         let message = "nothing makes sure that rootless Podman's user namespace exists before";
         Fault::at(container.start(), message).set(
             "Service",

@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use super::container::{at, at_word};
-use crate::audit::Severity::{Error, Warning};
+use crate::audit::Severity::{Error, Note, Warning};
 use crate::audit::command::Program;
 use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule, when};
@@ -88,6 +88,23 @@ pub(super) const RULES: &[Rule] = &[
             lines: "[Service]\nEnvironment=PODMAN_SYSTEMD_UNIT=%n\n",
         },
         check: Check::Container(remote),
+    },
+    Rule {
+        id: "environment-not-seen",
+        severity: Note,
+        title: "variables that podseal does not see",
+        why: "CONTAINER_HOST, CONTAINERS_CONF and the like decide what Podman does as much as its options. podseal does not read files of variables, those of the manager, or another configuration of Podman's.",
+        fix: "see to it that none of them changes what Podman does, or set the variables by Environment=",
+        references: &["systemd.exec(5)", "podman(1)", "containers.conf(5)"],
+        bad: Example {
+            unit: "web.service",
+            lines: "[Service]\nEnvironmentFile=/etc/web.env\n",
+        },
+        good: Example {
+            unit: "web.service",
+            lines: "[Service]\nEnvironment=PODMAN_SYSTEMD_UNIT=%n\n",
+        },
+        check: Check::Container(environment),
     },
     Rule {
         id: "preserve-fds",
@@ -194,6 +211,20 @@ fn remote(container: &Container<'_>) -> Vec<Fault> {
         }
     }
     faults
+}
+
+fn environment(container: &Container<'_>) -> Vec<Fault> {
+    const VARIABLES: &[&str] = &["CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"];
+    let message = "this may change what Podman does";
+    let keys = ["EnvironmentFile", "PassEnvironment"];
+    let lines = keys.iter().flat_map(|key| container.lines(key));
+    let lines = lines.map(|line| Fault::at(Place::whole(&line.origin), message));
+    let variables = &container.service.environment;
+    let set = VARIABLES
+        .iter()
+        .filter(|name| variables.contains_key(**name));
+    let set = set.map(|name| Fault::at(variable(container, name), message));
+    lines.chain(set).collect()
 }
 
 /// Where a variable of `Environment=` is set.

@@ -165,6 +165,18 @@ fn without_its_socket(container: &Container<'_>) -> Vec<Fault> {
         }
         faults.push(fault);
     }
+    for dependency in crate::audit::subject::NEEDS
+        .iter()
+        .flat_map(|key| dependencies.of(key))
+    {
+        let name = &dependency.unit;
+        if name.unit_type() == UnitType::Socket && container.set.is_absent(name) {
+            let origin = dependency.origin.as_ref();
+            let place = origin.map(|origin| Place::word(origin, name.as_str()));
+            let fault = Fault::at(place, format!("{name} is not there"));
+            faults.push(fault.fix("correct the name, or write the socket unit"));
+        }
+    }
     faults
 }
 
