@@ -10,6 +10,7 @@ pub mod exec;
 pub mod families;
 pub mod file;
 pub mod name;
+pub mod quote;
 pub mod specifier;
 pub mod syscalls;
 pub mod time_span;

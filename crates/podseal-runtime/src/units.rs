@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::effective::merge::Source;
 use podseal_core::unit::effective::search::{
-    Entry, Fragment, Located, SearchDir, dropin_directories, locate,
+    DropIn, Entry, Fragment, Located, SearchDir, dropin_directories, locate,
 };
 use podseal_core::unit::effective::view::View;
+use podseal_core::unit::file::UnitFile;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
 pub use error::UnitError;
@@ -104,6 +105,8 @@ pub struct Units {
     scope: Scope,
     path: Vec<String>,
     host: BTreeMap<char, String>,
+    /// Drop-ins by path that are as they would be: with this text, or empty.
+    supposed: BTreeMap<String, Option<String>>,
 }
 
 impl Units {
@@ -116,7 +119,32 @@ impl Units {
             scope,
             path: search_path::search_path(scope, &environment),
             host: host::specifiers(scope, &account, &environment),
+            supposed: BTreeMap::new(),
         }
+    }
+
+    /// The same units, as they would be with this text in a drop-in of a
+    /// directory of the search path; without a text, as if that drop-in were
+    /// empty, so that it does nothing but hide weaker ones of its name.
+    #[must_use]
+    pub fn supposing(&self, dropin: &str, text: Option<&str>) -> Self {
+        let mut units = self.clone();
+        let text = text.map(str::to_owned);
+        units.supposed.insert(dropin.to_owned(), text);
+        units
+    }
+
+    /// Those among which a target has its drop-ins and belongs to others: of a
+    /// file, those of its directory.
+    ///
+    /// # Errors
+    /// The file's directory is not there.
+    pub fn around(&self, target: &Target) -> Result<Self, UnitError> {
+        let mut units = self.clone();
+        if let Target::File { path, .. } = target {
+            units.path = vec![parent(path)?];
+        }
+        Ok(units)
     }
 
     /// The directories in which the manager looks, the strongest first. Not
@@ -150,7 +178,13 @@ impl Units {
     /// # Errors
     /// It cannot be read any more.
     pub fn source(&self, path: &str) -> Result<Source, UnitError> {
-        files::read(path)
+        match self.supposed.get(path) {
+            Some(Some(text)) => Ok(Source {
+                path: path.to_owned(),
+                file: UnitFile::parse(text.as_str()),
+            }),
+            _ => files::read(path),
+        }
     }
 
     /// The names of the services and socket units that the search path has.
@@ -181,14 +215,45 @@ impl Units {
         };
         let mut dirs: Vec<SearchDir> = Vec::new();
         for path in path {
-            dirs.extend(files::list(path)?);
+            let listed = files::list(path.clone())?;
+            dirs.extend(listed.or_else(|| self.supposed_directory(path)));
         }
         let first = locate(unit, &dirs);
         let wanted = dropin_directories(&first);
         for dir in &mut dirs {
             list_dropins(dir, &wanted)?;
+            self.suppose(dir);
         }
         self.view(target, unit, &dirs, &locate(unit, &dirs))
+    }
+
+    /// A directory that is made for a drop-in.
+    fn supposed_directory(&self, path: String) -> Option<SearchDir> {
+        let below = |dropin: &String| dropin.starts_with(&format!("{path}/"));
+        self.supposed.keys().any(below).then(|| SearchDir {
+            path,
+            entries: BTreeMap::new(),
+        })
+    }
+
+    /// Puts the supposed drop-ins of a directory into its listing.
+    fn suppose(&self, dir: &mut SearchDir) {
+        for (path, text) in &self.supposed {
+            let below = path.strip_prefix(&format!("{}/", dir.path));
+            let Some((directory, name)) = below.and_then(|below| below.split_once('/')) else {
+                continue;
+            };
+            let entry = dir.entries.entry(directory.to_owned());
+            let entry = entry.or_insert_with(|| Entry::Directory(BTreeMap::new()));
+            let Entry::Directory(dropins) = entry else {
+                continue;
+            };
+            let kind = match text {
+                Some(_) => DropIn::File,
+                None => DropIn::Masked,
+            };
+            dropins.insert(name.to_owned(), kind);
+        }
     }
 
     fn view(
@@ -208,7 +273,7 @@ impl Units {
                     // A link to an empty file outside the search path.
                     masked(path)
                 } else {
-                    let dropins = located.dropins.iter().map(|path| files::read(path));
+                    let dropins = located.dropins.iter().map(|path| self.source(path));
                     let dropins = dropins.collect::<Result<Vec<_>, _>>()?;
                     View::new(&located.id, &fragment, &dropins, &self.host, self.scope).ok_or_else(
                         || UnitError::Kind {
@@ -345,6 +410,7 @@ mod tests {
             scope: Scope::User,
             path: vec!["/nonexistent".into()],
             host: BTreeMap::new(),
+            supposed: BTreeMap::new(),
         };
         let target = Target::parse("a").expect("valid");
         let error = units.read(&target).expect_err("not there");

@@ -15,6 +15,7 @@ mod enter;
 mod pause;
 mod probe;
 mod run;
+mod seal;
 mod show;
 
 /// Reads the command line and carries it out.
@@ -52,6 +53,8 @@ pub(crate) fn main() -> ExitCode {
     exit::code(match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Seal(arguments) => seal::seal(&arguments),
+        Command::Unseal(arguments) => seal::unseal(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),

@@ -12,6 +12,7 @@ mod demo;
 mod enter;
 mod fixture;
 mod notifier;
+mod seal;
 mod show;
 mod supervisor;
 mod talk;
