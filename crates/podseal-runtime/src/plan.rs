@@ -18,7 +18,7 @@ use podseal_core::plan::verify::undone;
 use podseal_core::plan::{DROP_IN, Sealing, drop_in};
 use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::view::View;
-use podseal_core::unit::name::{UnitName, UnitType};
+use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
 use crate::install::Change;
 use crate::units::{Target, Unit, UnitError, Units};
@@ -234,6 +234,11 @@ impl Planned {
 fn findings(units: &Units, unit: &Unit) -> Result<Vec<Finding>, PlanError> {
     let set = set(units, unit)?;
     let concerned = |finding: &Finding| match set.get(&finding.unit).map(Subject::view) {
+        // Without an instance, an address such as %i is none.
+        Some(View::Socket(socket)) if socket.unit.kind() == NameKind::Template => {
+            is_of(&unit.view, &socket.service)
+                && !matches!(finding.rule.id, "unit-refused" | "setting-ignored")
+        }
         Some(View::Socket(socket)) => is_of(&unit.view, &socket.service),
         _ => finding.unit == *unit.view.unit(),
     };

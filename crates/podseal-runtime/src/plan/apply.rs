@@ -48,12 +48,14 @@ impl ApplyError {
     }
 }
 
-/// Changes the files, has `manager` read them, and asks it whether it did.
+/// Changes the files, has `manager` read them, and asks it whether it did. It
+/// is asked about unchanged files as well: it may not have read them so far.
 ///
 /// # Errors
 /// See [`ApplyError`].
 pub fn apply(plans: &[Planned], manager: Option<Manager>) -> Result<(), ApplyError> {
-    let changes: Vec<Change> = plans.iter().map(|plan| plan.change.clone()).collect();
+    let changes = plans.iter().filter(|plan| !plan.is_done());
+    let changes: Vec<Change> = changes.map(|plan| plan.change.clone()).collect();
     let installed = install(&changes)?;
     let Some(manager) = manager else {
         installed.keep();

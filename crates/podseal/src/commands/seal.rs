@@ -74,7 +74,7 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
     for finding in plans.iter().flat_map(|plan| &plan.warnings) {
         warn(finding);
     }
-    carry_out(&arguments.plan, plans, |plan| {
+    carry_out(&arguments.plan, &plans, |plan| {
         let (unit, level) = (&plan.unit, request.level);
         if plan.is_done() {
             format!("{unit} is sealed at level {level} already")
@@ -89,7 +89,7 @@ pub(super) fn unseal(arguments: &Unseal) -> u8 {
     match plans(&arguments.plan, |units, unit| {
         plan::unseal(units, unit, arguments.force)
     }) {
-        Ok(plans) => carry_out(&arguments.plan, plans, |plan| {
+        Ok(plans) => carry_out(&arguments.plan, &plans, |plan| {
             let path = plan.change.path.display();
             if plan.is_done() {
                 format!("{} has no seal of podseal's: there is no {path}", plan.unit)
@@ -186,28 +186,30 @@ fn place(origin: Option<&Origin>, unit: &UnitName) -> String {
 }
 
 /// Does what is planned, or says what would be done.
-fn carry_out(arguments: &Plan, plans: Vec<Planned>, say: impl Fn(&Planned) -> String) -> u8 {
-    let (done, open): (Vec<Planned>, Vec<Planned>) = plans.into_iter().partition(Planned::is_done);
-    for plan in &done {
-        output::note(say(plan));
-    }
-    if open.is_empty() {
-        return exit::SUCCESS;
-    }
+fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> String) -> u8 {
     if arguments.dry_run {
-        return output::text(&diff(&open));
+        let (done, open): (Vec<_>, Vec<_>) = plans.iter().partition(|plan| plan.is_done());
+        for plan in done {
+            output::note(say(plan));
+        }
+        return match open.as_slice() {
+            [] => exit::SUCCESS,
+            open => output::text(&diff(open)),
+        };
     }
-    let is_named = open.iter().any(|plan| plan.is_named);
+    let is_named = plans.iter().any(|plan| plan.is_named);
     let manager = is_named.then(|| Manager::reach(scope(arguments))).flatten();
-    if let Err(error) = plan::apply(&open, manager) {
+    if let Err(error) = plan::apply(plans, manager) {
         output::error(&error, Some(error.hint()));
         return exit::FAILURE;
     }
-    for plan in &open {
+    for plan in plans {
         output::note(say(plan));
     }
+    let mut changed = plans.iter().filter(|plan| !plan.is_done()).peekable();
     match manager {
-        Some(manager) => open.iter().for_each(|plan| running(plan, manager)),
+        Some(manager) => changed.for_each(|plan| running(plan, manager)),
+        None if changed.peek().is_none() => {}
         None => output::note(format_args!(
             "systemd was not asked to read it: for a unit of a running manager, run `systemctl {} daemon-reload`",
             if arguments.system {
@@ -239,7 +241,7 @@ fn running(plan: &Planned, manager: Manager) {
 }
 
 /// What would change, as `diff -u` writes it.
-fn diff(plans: &[Planned]) -> String {
+fn diff(plans: &[&Planned]) -> String {
     let mut text = String::new();
     for Planned { before, change, .. } in plans {
         let path = change.path.display().to_string();

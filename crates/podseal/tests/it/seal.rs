@@ -260,9 +260,14 @@ fn files_templates_levels_and_scopes() {
     expect_sealed(&place, "here/web.service");
 
     unit(&place, "web@.service", RUN);
+    unit(
+        &place,
+        "web@.socket",
+        "[Socket]\nListenStream=127.0.0.1:%i\n",
+    );
     podseal(&place, &["seal", "web@"]).expect(0, &[&drop_in(&place, "web@.service")]);
     expect_sealed(&place, "web@a");
-    podseal(&place, &["seal", "web@b"]).expect(0, &[&drop_in(&place, "web@b.service")]);
+    podseal(&place, &["seal", "web@3001"]).expect(0, &[&drop_in(&place, "web@3001.service")]);
 
     let ended = podseal(
         &place,
@@ -351,6 +356,12 @@ fn what_cannot_be_sealed_is_refused() {
             ],
         );
         assert_eq!(ended.stdout, "");
+        // Never into the drop-in, which is not there.
+        assert!(
+            !ended.stderr.contains("50-podseal.conf"),
+            "{}",
+            ended.stderr
+        );
         assert!(
             !place.path(&format!("{UNITS}/web.service.d")).exists(),
             "{lines}"

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
 
 use super::{RUN, UNITS, command, drop_in, podseal, unit};
 use crate::account::lacking_here;
@@ -214,6 +215,67 @@ fn what_the_manager_says_counts() {
         calls.contains("--user --no-pager daemon-reload\n"),
         "{calls}"
     );
-    let ended = seal(systemctl(&place, 1, "", ""));
+    // Nor is it sealed while the manager does not know of it.
+    let ended = seal(systemctl(&place, 0, "", ""));
+    ended.expect(1, &["systemd does not read"]);
+    let ended = seal(systemctl(&place, 0, &path, "web.service"));
     ended.expect(0, &["already"]);
+    assert!(!ended.stderr.contains("restart"), "{}", ended.stderr);
+}
+
+/// systemctl(1) is what podseal waits for between changing files and being done.
+#[test]
+fn a_kill_leaves_the_old_file_or_the_new_one() {
+    let place = Place::new();
+    unit(&place, "web.service", RUN);
+    let path = drop_in(&place, "web.service");
+    let killed_at = |step: &str, arguments: &[&str]| {
+        let search = systemctl(&place, 0, "", "");
+        let script = format!("#!/bin/sh\ncase \"$*\" in *{step}*) kill -9 $PPID;; esac\n");
+        fs::write(place.path("bin/systemctl"), script).unwrap();
+        let ended = output(command(&place, arguments).env("PATH", search));
+        assert_eq!(ended.status.signal(), Some(9), "{ended:?}");
+        fs::read_to_string(&path).ok()
+    };
+    let [standard, families] = ["standard", "families"].map(|level| {
+        podseal(&place, &["seal", &format!("--level={level}"), "web"]).expect(0, &[]);
+        fs::read_to_string(&path).unwrap()
+    });
+    podseal(&place, &["unseal", "web"]).expect(0, &[]);
+    let before = tree(&place);
+
+    let seal = ["seal", "web"];
+    assert_eq!(killed_at("Version", &seal), None);
+    assert_eq!(killed_at("daemon-reload", &seal).as_ref(), Some(&standard));
+    let weaker = ["seal", "--level=families", "web"];
+    assert_eq!(killed_at("Version", &weaker), Some(standard));
+    assert_eq!(
+        killed_at("daemon-reload", &weaker).as_ref(),
+        Some(&families)
+    );
+    assert_eq!(killed_at("Version", &["unseal", "web"]), Some(families));
+    assert_eq!(killed_at("daemon-reload", &["unseal", "web"]), None);
+    // What was left is no hindrance, and goes with the next seal.
+    podseal(&place, &["seal", "web"]).expect(0, &["sealed"]);
+    podseal(&place, &["unseal", "web"]).expect(0, &["unsealed"]);
+    assert_eq!(tree(&place), before);
+}
+
+#[test]
+fn a_full_file_system() {
+    let place = Place::new();
+    fs::create_dir(place.path("full")).unwrap();
+    fs::write(place.path("web.service"), RUN).unwrap();
+    let script = "mount -t tmpfs -o size=16k tmpfs full && cp web.service full/ || exit 99
+        cat /dev/zero > full/fill 2> /dev/null
+        $PODSEAL seal full/web.service; status=$?
+        ls -a full/web.service.d 2>/dev/null && exit 98
+        exit $status";
+    let mut command = place.program("unshare");
+    command.args(["--mount", "sh", "-c", script]);
+    let ended = output(command.env("PODSEAL", place.podseal()));
+    if !matches!(ended.status.code(), Some(0 | 1 | 98)) {
+        return lacking_here("a full file system", "nothing may be mounted");
+    }
+    ended.expect(1, &["cannot write ", "No space left", "hint: make room"]);
 }
