@@ -19,6 +19,7 @@ use crate::policy::seal::Seal;
 use crate::unit::effective::service::Service;
 use crate::unit::effective::{Located, Scope};
 use crate::unit::exec::{ExecCommand, raw_commands};
+use crate::unit::name::UnitName;
 use crate::unit::quote::{quote, without_specifiers};
 
 use header::{Header, Made};
@@ -31,8 +32,10 @@ pub const DROP_IN: &str = "50-podseal.conf";
 /// A seal for a service.
 #[derive(Clone, Debug)]
 pub struct Sealing<'a> {
-    /// The service as it is without a seal.
+    /// The service as it is without a seal; of a template, one of its instances.
     pub service: &'a Service,
+    /// The service or template, by its own name.
+    pub unit: &'a UnitName,
     /// The level.
     pub level: Level,
     /// The absolute path of podseal.
@@ -125,7 +128,7 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
             level: sealing.level,
             base: base(sealing.service),
         },
-        unit: sealing.service.unit.as_str(),
+        unit: sealing.unit.as_str(),
     };
     Ok(header.write(&body))
 }

@@ -161,8 +161,15 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         Some(Found::Edited) => return Err(PlanError::Edited { path: path.into() }),
         Some(Found::Ours(_)) | None => {}
     }
+    let is_template = unit.kind() == NameKind::Template;
+    // Specifiers such as %i have values in an instance only, and a number will
+    // do for most of them, a port included.
+    let judged = match unit.with_instance("1") {
+        Ok(instance) if is_template => Target::Name(instance),
+        _ => target.clone(),
+    };
     let without = units.supposing(&path, None);
-    let base = without.read(&target)?;
+    let base = without.read(&judged)?;
     let mut plan = Planned {
         unit,
         is_named: matches!(target, Target::Name(_)),
@@ -174,13 +181,14 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         refusals: Vec::new(),
         warnings: Vec::new(),
     };
-    let as_written = findings(&without, &base)?;
+    let as_written = findings(&without, &base, is_template)?;
     let View::Service(service) = &base.view else {
         plan.judge(as_written, request.level);
         return Ok(plan);
     };
     let sealing = Sealing {
         service,
+        unit: &plan.unit.clone(),
         level: request.level,
         podseal: &request.podseal,
     };
@@ -191,8 +199,8 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         }
         Ok(text) => {
             let with = units.supposing(&path, Some(&text));
-            let sealed = with.read(&target)?;
-            let mut found = findings(&with, &sealed)?;
+            let sealed = with.read(&judged)?;
+            let mut found = findings(&with, &sealed, is_template)?;
             // What is found in a repeated line is to be mended in the first.
             for finding in &mut found {
                 let is_repeated =
@@ -230,24 +238,24 @@ impl Planned {
     }
 }
 
-/// Holds a service and its sockets against the rules.
-fn findings(units: &Units, unit: &Unit) -> Result<Vec<Finding>, PlanError> {
+/// Holds a service and its sockets against the rules. Of a template's sockets
+/// only what is known of every instance counts.
+fn findings(units: &Units, unit: &Unit, is_template: bool) -> Result<Vec<Finding>, PlanError> {
     let set = set(units, unit)?;
     let concerned = |finding: &Finding| match set.get(&finding.unit).map(Subject::view) {
-        // Without an instance, an address such as %i is none.
-        Some(View::Socket(socket)) if socket.unit.kind() == NameKind::Template => {
-            is_of(&unit.view, &socket.service)
-                && !matches!(finding.rule.id, "unit-refused" | "setting-ignored")
+        Some(View::Socket(socket)) => {
+            let is_of_instance = matches!(finding.rule.id, "unit-refused" | "setting-ignored");
+            is_of(&unit.view, &socket.service) && !(is_template && is_of_instance)
         }
-        Some(View::Socket(socket)) => is_of(&unit.view, &socket.service),
         _ => finding.unit == *unit.view.unit(),
     };
     Ok(audit(&set).into_iter().filter(concerned).collect())
 }
 
-/// Whether a socket starts this service; of a template, also of its instances.
+/// Whether a socket starts this service. With `Accept=yes` it starts instances
+/// of a template.
 fn is_of(view: &View, service: &UnitName) -> bool {
-    view.unit() == service || service.template().is_ok_and(|of| of == *view.unit())
+    view.unit() == service || view.unit().template().is_ok_and(|of| of == *service)
 }
 
 /// A service with the units that belong to it.
@@ -257,7 +265,12 @@ fn set(units: &Units, unit: &Unit) -> Result<Set, PlanError> {
     let own = subject.unit().clone();
     let mut names = needed.clone();
     let sockets = units.names()?.into_iter();
-    names.extend(sockets.filter(|name| name.unit_type() == UnitType::Socket));
+    // A template starts nothing; the service's own instance of it is a partner.
+    names.extend(
+        sockets.filter(|name| {
+            name.unit_type() == UnitType::Socket && name.kind() != NameKind::Template
+        }),
+    );
     names.remove(&own);
     let mut subjects = vec![subject];
     let mut absent = BTreeSet::new();

@@ -34,6 +34,7 @@ fn service(unit: &str, text: &str, dropins: &[(&str, &str)], scope: Scope) -> Se
 fn sealing(service: &Service, level: Level) -> Sealing<'_> {
     Sealing {
         service,
+        unit: &service.unit,
         level,
         podseal: PODSEAL,
     }
@@ -242,7 +243,7 @@ proptest! {
         let base = service("web.service", &text, &[], Scope::User);
         prop_assume!(base.loads);
         let podseal = crate::unit::exec::simplify(&podseal);
-        let sealing = Sealing { service: &base, level: Level::Standard, podseal: &podseal };
+        let sealing = Sealing { service: &base, unit: &base.unit, level: Level::Standard, podseal: &podseal };
         let drop_in = drop_in(&sealing).expect("can be written");
         let sealed = service("web.service", &text, &[(PATH, &drop_in)], Scope::User);
         prop_assert_eq!(verify::undone(&sealing, &sealed, PATH), Vec::<Refusal>::new());

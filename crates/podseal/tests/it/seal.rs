@@ -259,15 +259,33 @@ fn files_templates_levels_and_scopes() {
     ended.expect(0, &[&path, "daemon-reload"]);
     expect_sealed(&place, "here/web.service");
 
-    unit(&place, "web@.service", RUN);
+    let run = RUN.replace(" x\n", " --name=web-%i x\n");
+    unit(
+        &place,
+        "web@.service",
+        &format!("[Unit]\nRequires=web@%i.socket\n{run}"),
+    );
     unit(
         &place,
         "web@.socket",
         "[Socket]\nListenStream=127.0.0.1:%i\n",
     );
-    podseal(&place, &["seal", "web@"]).expect(0, &[&drop_in(&place, "web@.service")]);
+    let ended = podseal(&place, &["seal", "web@"]);
+    ended.expect(
+        0,
+        &["sealed web@.service", &drop_in(&place, "web@.service")],
+    );
+    let text = fs::read_to_string(drop_in(&place, "web@.service")).unwrap();
+    assert!(text.contains("`podseal unseal web@.service`"), "{text}");
+    assert!(text.contains("--name=web-%i"), "{text}");
     expect_sealed(&place, "web@a");
     podseal(&place, &["seal", "web@3001"]).expect(0, &[&drop_in(&place, "web@3001.service")]);
+    unit(
+        &place,
+        "web@.socket",
+        "[Socket]\nListenDatagram=127.0.0.1:%i\n",
+    );
+    podseal(&place, &["seal", "web@"]).expect(1, &["  socket-not-sealable: "]);
 
     let ended = podseal(
         &place,
