@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod listen;
 pub mod notify;
 mod number;
+pub mod plan;
 pub mod podman;
 pub mod policy;
 pub mod probe;

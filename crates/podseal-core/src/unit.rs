@@ -12,6 +12,7 @@ pub mod families;
 pub mod file;
 pub mod name;
 pub mod quadlet;
+pub mod quote;
 pub mod specifier;
 pub mod syscalls;
 pub mod time_span;

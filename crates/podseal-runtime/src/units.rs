@@ -17,9 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use podseal_core::unit::Effect;
 use podseal_core::unit::effective::merge::{Merged, MergedSetting, Source};
-use podseal_core::unit::effective::search::{Entry, Fragment, Located, dropins};
+use podseal_core::unit::effective::search::{DropIn, Entry, Fragment, Located, dropins};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::effective::{Diagnostic, Scope, quadlet as effective_quadlet};
+use podseal_core::unit::file::UnitFile;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 use podseal_core::unit::quadlet::container::Surroundings;
 use podseal_core::unit::quadlet::resource::{has_type, is_quadlet};
@@ -117,6 +118,8 @@ pub struct Units {
     host: BTreeMap<char, String>,
     /// By the directory of files named by their path; `None` is the search path.
     listings: Mutex<BTreeMap<Option<String>, Arc<Listing>>>,
+    /// Drop-ins by path that are as they would be: with this text, or empty.
+    supposed: BTreeMap<String, Option<String>>,
 }
 
 impl Units {
@@ -132,6 +135,7 @@ impl Units {
             generated: search_path::generated(scope, account.uid, &environment),
             host: host::specifiers(scope, &account, &environment),
             listings: Mutex::default(),
+            supposed: BTreeMap::new(),
         }
     }
 
@@ -175,6 +179,46 @@ impl Units {
         self.scope
     }
 
+    /// The same units, as they would be with this text in a drop-in of a
+    /// directory of the search path; without a text, as if that drop-in were
+    /// empty, so that it does nothing but hide weaker ones of its name.
+    #[must_use]
+    pub fn supposing(&self, dropin: &str, text: Option<&str>) -> Self {
+        let mut units = self.elsewhere(self.path.clone(), self.quadlet_path.clone());
+        let text = text.map(str::to_owned);
+        units.supposed.insert(dropin.to_owned(), text);
+        units
+    }
+
+    /// Those among which a target has its drop-ins and belongs to others: of a
+    /// file, those of its directory.
+    ///
+    /// # Errors
+    /// The file's directory is not there.
+    pub fn around(&self, target: &Target) -> Result<Self, UnitError> {
+        let (path, quadlet_path) = match target {
+            Target::File { path, .. } | Target::QuadletFile(path) => {
+                let directory = vec![parent(path)?];
+                (directory.clone(), directory)
+            }
+            Target::Name(_) | Target::Quadlet(_) => (self.path.clone(), self.quadlet_path.clone()),
+        };
+        Ok(self.elsewhere(path, quadlet_path))
+    }
+
+    /// The same manager's, looking elsewhere, and anew.
+    fn elsewhere(&self, path: Vec<String>, quadlet_path: Vec<String>) -> Self {
+        Self {
+            scope: self.scope,
+            path,
+            quadlet_path,
+            generated: self.generated.clone(),
+            host: self.host.clone(),
+            listings: Mutex::default(),
+            supposed: self.supposed.clone(),
+        }
+    }
+
     /// The directories in which the manager looks, the strongest first. Not
     /// all of them exist.
     #[must_use]
@@ -200,7 +244,13 @@ impl Units {
     /// # Errors
     /// It cannot be read any more.
     pub fn source(&self, path: &str) -> Result<Source, UnitError> {
-        files::read(path)
+        match self.supposed.get(path) {
+            Some(Some(text)) => Ok(Source {
+                path: path.to_owned(),
+                file: UnitFile::parse(text.as_str()),
+            }),
+            _ => files::read(path),
+        }
     }
 
     /// The names of the units that the search path has files of, those that
@@ -247,7 +297,7 @@ impl Units {
             Some(dir) => (vec![dir.clone()], vec![dir.clone()]),
         };
         let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, dir.clone());
-        let listing = Listing::new(path, &self.generated, quadlet)?;
+        let listing = Listing::new(path, &self.generated, quadlet, &self.supposed)?;
         let listing = Arc::new(listing);
         listings.insert(dir, Arc::clone(&listing));
         Ok(listing)
@@ -270,7 +320,7 @@ impl Units {
                         // A link to an empty file outside the search path.
                         masked(path)
                     } else {
-                        let dropins = read_dropins(&located)?;
+                        let dropins = self.dropins(&located)?;
                         let specifiers = Specifiers {
                             unit: &located.id,
                             fragment: Some(&fragment.path),
@@ -316,6 +366,33 @@ impl Units {
         })
     }
 
+    fn dropins(&self, located: &Located) -> Result<Vec<Source>, UnitError> {
+        let mut directories = Vec::new();
+        for path in &located.dropin_directories {
+            let supposed: Vec<_> = self
+                .supposed
+                .iter()
+                .filter_map(|(dropin, text)| {
+                    let (directory, name) = dropin.rsplit_once('/')?;
+                    let kind = match text {
+                        Some(_) => DropIn::File,
+                        None => DropIn::Masked,
+                    };
+                    (directory == path).then(|| (name.to_owned(), kind))
+                })
+                .collect();
+            let mut found = if supposed.is_empty() || Path::new(path).is_dir() {
+                files::list_dropins(path)?
+            } else {
+                BTreeMap::new()
+            };
+            found.extend(supposed);
+            directories.push((path.clone(), found));
+        }
+        let paths = dropins(&directories);
+        paths.iter().map(|path| self.source(path)).collect()
+    }
+
     fn generated(
         &self,
         located: &Located,
@@ -327,7 +404,7 @@ impl Units {
                 file: &container.file,
                 problems: &container.problems,
                 generated: &format!("{}/{}", self.generated, container.unit),
-                dropins: &read_dropins(located)?,
+                dropins: &self.dropins(located)?,
                 answer: container.answer.as_ref(),
             },
             &Surroundings {
@@ -339,15 +416,6 @@ impl Units {
             &self.host,
         ))
     }
-}
-
-fn read_dropins(located: &Located) -> Result<Vec<Source>, UnitError> {
-    let directories = located.dropin_directories.iter();
-    let directories = directories
-        .map(|path| Ok((path.clone(), files::list_dropins(path)?)))
-        .collect::<Result<Vec<_>, UnitError>>()?;
-    let paths = dropins(&directories);
-    paths.iter().map(|path| files::read(path)).collect()
 }
 
 /// The directory of a file as core wants it: absolute, without links and `..`.
@@ -465,6 +533,7 @@ mod tests {
             generated: "/nonexistent".into(),
             host: BTreeMap::new(),
             listings: Mutex::default(),
+            supposed: BTreeMap::new(),
         };
         let target = Target::parse("a").expect("valid");
         let error = units.read(&target).expect_err("not there");

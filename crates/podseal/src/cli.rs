@@ -67,6 +67,10 @@ pub(crate) enum Command {
     ResetFailed(Units),
     /// Show what a unit's file and drop-ins add up to.
     Show(Show),
+    /// Seal services that systemd runs, each with one drop-in.
+    Seal(SealUnits),
+    /// Take the seal off again.
+    Unseal(Unseal),
     /// Look for holes in the seal of units, and for what will break.
     Check(Check),
     /// Say what this host can do, and what stands in the way.
@@ -432,6 +436,67 @@ pub(crate) enum FailOn {
     Warning,
     Note,
     Never,
+}
+
+/// Seal services that systemd runs, each with one drop-in.
+///
+/// Writes NAME.service.d/50-podseal.conf and no other file: it restricts socket
+/// families, privileges and system calls, has Podman's pause process made before
+/// the service starts, and at level standard puts `podseal enter` before the
+/// command. It is renewed in the same way when the service's commands or podseal
+/// have changed.
+///
+/// A service that cannot be sealed, or would not be after all, is refused, with
+/// the names of rules that `podseal check` explains. Of several services all are
+/// sealed or none.
+#[derive(Debug, Args)]
+pub(crate) struct SealUnits {
+    /// Level of the seal.
+    #[arg(long, value_name = "LEVEL", default_value = "standard")]
+    pub(crate) level: Level,
+
+    /// Write over a 50-podseal.conf that was edited or is not podseal's.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+}
+
+/// Take the seal off services.
+///
+/// Removes the drop-in that `podseal seal` wrote and nothing else, and its
+/// directory if that is empty then.
+#[derive(Debug, Args)]
+pub(crate) struct Unseal {
+    /// Remove it even if it was edited.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+}
+
+/// Which services are changed, and whether.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Services of the user's manager (the default).
+    #[arg(long)]
+    pub(crate) user: bool,
+
+    /// Services of the system's manager.
+    #[arg(long, conflicts_with = "user")]
+    pub(crate) system: bool,
+
+    /// Print what would be changed, as a diff, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// A service, found where systemd finds it (.service may be left out; a
+    /// template is sealed for all of its instances), or with a slash in it the
+    /// path of a service's file, whose drop-in is written beside it.
+    #[arg(required = true, value_name = "NAME|FILE")]
+    pub(crate) units: Vec<String>,
 }
 
 /// Seal this process and become COMMAND.

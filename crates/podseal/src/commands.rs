@@ -18,6 +18,7 @@ mod enter;
 mod pause;
 mod probe;
 mod run;
+mod seal;
 mod show;
 
 /// Reads the command line and carries it out.
@@ -60,6 +61,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Restart(arguments) => control::change(Verb::Restart, &arguments),
         Command::ResetFailed(arguments) => control::change(Verb::ResetFailed, &arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Seal(arguments) => seal::seal(&arguments),
+        Command::Unseal(arguments) => seal::unseal(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -4,11 +4,15 @@
 //! `config_parse_exec()`. `$VARIABLE` stays in the arguments: systemd replaces
 //! it when the command is started.
 
+mod raw;
+
 use serde::Serialize;
 
 use super::specifier::Specifiers;
 use super::words::{Flags, WordError, Words};
 use super::{Problem, WHITESPACE};
+
+pub use raw::{RawCommand, raw_commands};
 
 /// One command of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -155,15 +159,10 @@ fn arguments<'a>(
 ) -> Result<&'a str, ArgumentError> {
     loop {
         let rest = words.rest();
-        let after = |token: &str| {
-            rest.strip_prefix(token)
-                .filter(|after| after.is_empty() || after.starts_with(WHITESPACE))
-                .map(|after| after.trim_start_matches(WHITESPACE))
-        };
-        if let Some(after) = after(";") {
+        if let Some(after) = after_token(rest, ";") {
             return Ok(after);
         }
-        if let Some(after) = after("\\;") {
+        if let Some(after) = after_token(rest, "\\;") {
             argv.push(";".to_owned());
             *words = Words::new(after);
             continue;
@@ -176,6 +175,13 @@ fn arguments<'a>(
             Err(error) => return Err(ArgumentError::Word(error)),
         }
     }
+}
+
+/// What follows a token that is a word of its own, and the blanks behind it.
+fn after_token<'a>(text: &'a str, token: &str) -> Option<&'a str> {
+    text.strip_prefix(token)
+        .filter(|after| after.is_empty() || after.starts_with(WHITESPACE))
+        .map(|after| after.trim_start_matches(WHITESPACE))
 }
 
 /// Takes the special characters off a command's first word. Each counts once;

@@ -15,6 +15,7 @@ mod fixture;
 mod notifier;
 mod recipe;
 mod schema;
+mod seal;
 mod show;
 mod supervisor;
 mod talk;

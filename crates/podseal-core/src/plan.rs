@@ -1,0 +1,155 @@
+//! The seal of a service as a drop-in: what it says, and what it must not be
+//! put on.
+//!
+//! [`drop_in()`] writes it for a service as it is without a seal. Whether the
+//! seal holds is then judged on the service as it is with the drop-in:
+//! [`refusal::of_findings`] by the rules of `podseal check`, and
+//! [`verify::undone`] by looking for each part of the seal. A drop-in with a
+//! refusal is not to be written.
+
+mod launcher;
+
+pub mod header;
+pub mod refusal;
+pub mod verify;
+
+use crate::policy::families::FamilySet;
+use crate::policy::level::Level;
+use crate::policy::seal::Seal;
+use crate::unit::effective::service::Service;
+use crate::unit::effective::{Located, Scope};
+use crate::unit::exec::{ExecCommand, raw_commands};
+use crate::unit::name::UnitName;
+use crate::unit::quote::{quote, without_specifiers};
+
+use header::{Header, Made};
+use launcher::behind;
+use refusal::{Refusal, of_commands};
+
+/// The name of the drop-in in the directory `NAME.service.d`.
+pub const DROP_IN: &str = "50-podseal.conf";
+
+/// A seal for a service.
+#[derive(Clone, Debug)]
+pub struct Sealing<'a> {
+    /// The service as it is without a seal; of a template, one of its instances.
+    pub service: &'a Service,
+    /// The service or template, by its own name.
+    pub unit: &'a UnitName,
+    /// The level.
+    pub level: Level,
+    /// The absolute path of podseal.
+    pub podseal: &'a str,
+}
+
+/// Commands whose lines a drop-in may repeat, and whose change a seal does not
+/// survive unnoticed.
+const COPIED: &[&str] = &["ExecStartPre", "ExecStart"];
+
+impl Sealing<'_> {
+    /// Whether Podman runs without root, and so needs its pause process.
+    fn is_rootless(&self) -> bool {
+        self.service.scope == Scope::User
+    }
+
+    fn seal(&self) -> Seal {
+        Seal {
+            level: self.level,
+            ..Seal::default()
+        }
+    }
+
+    /// The command that has the pause process made: with its prefix, and as
+    /// systemd takes it.
+    fn guardian(&self) -> [&str; 4] {
+        [self.podseal, "pause", "ensure", "--quiet"]
+    }
+
+    /// The launcher and its options, up to the command's own words.
+    fn launcher(&self, command: &Located<ExecCommand>) -> Vec<String> {
+        let mut words = vec![self.podseal.to_owned(), "enter".to_owned()];
+        words.extend(self.seal().options());
+        // Behind env(1) the launcher does not see that it is Podman.
+        let name = command.value.path.rsplit('/').next();
+        if self.is_rootless() && name == Some("env") {
+            words.push("--join=always".to_owned());
+        }
+        words.push("--".to_owned());
+        words
+    }
+}
+
+/// The text of the drop-in.
+///
+/// # Errors
+/// The reasons for which none can be written.
+pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
+    let refusals = of_commands(sealing);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut body = String::from("[Service]\n");
+    let mut line = |key: &str, value: &str| body.extend([key, "=", value, "\n"]);
+    if sealing.is_rootless() {
+        let others = sealing.service.settings.list("Service", "ExecStartPre");
+        if !others.is_empty() {
+            line("ExecStartPre", "");
+        }
+        line("ExecStartPre", &guardian_line(sealing));
+        for other in others {
+            line("ExecStartPre", &other.value);
+        }
+    }
+    let families = FamilySet::default().to_string();
+    line("RestrictAddressFamilies", "");
+    line("RestrictAddressFamilies", &families);
+    line("NoNewPrivileges", "yes");
+    line("SystemCallArchitectures", "");
+    line("SystemCallArchitectures", "native");
+    line(
+        "SystemCallFilter",
+        "~io_uring_setup:ENOSYS io_uring_enter:ENOSYS io_uring_register:ENOSYS",
+    );
+    if sealing.level >= Level::Standard {
+        line("ExecStart", "");
+        let commands = sealing.service.commands_of("ExecStart");
+        let mut commands = commands.iter();
+        for setting in sealing.service.settings.list("Service", "ExecStart") {
+            // That they can be split was seen above.
+            for raw in raw_commands(&setting.value).unwrap_or_default() {
+                if let Some(command) = commands.next() {
+                    line("ExecStart", &behind(&sealing.launcher(command), &raw));
+                }
+            }
+        }
+    }
+    let header = Header {
+        made: Made {
+            level: sealing.level,
+            base: base(sealing.service),
+        },
+        unit: sealing.unit.as_str(),
+    };
+    Ok(header.write(&body))
+}
+
+fn guardian_line(sealing: &Sealing<'_>) -> String {
+    let [podseal, words @ ..] = sealing.guardian();
+    let podseal = quote(&format!("+{}", without_specifiers(podseal)));
+    format!("{podseal} {}", words.join(" "))
+}
+
+/// A hash of the command lines that a seal is made for. It changes when one of
+/// them does.
+#[must_use]
+pub fn base(service: &Service) -> u64 {
+    let lines = COPIED.iter().flat_map(|key| {
+        let list = service.settings.list("Service", key);
+        list.into_iter()
+            .map(move |s| format!("{key}={}\n", s.value))
+    });
+    header::hash(&lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! What a seal is not put on.
+
+use super::{COPIED, Sealing};
+use crate::audit::command::{Command, Program};
+use crate::audit::{Finding, Severity, rules};
+use crate::podman::invocation::Verb;
+use crate::policy::level::Level;
+use crate::unit::Effect;
+use crate::unit::effective::service::Service;
+use crate::unit::effective::{Located, Origin};
+use crate::unit::exec::{ExecCommand, raw_commands};
+use crate::unit::name::UnitName;
+
+/// A reason for which a service cannot be sealed: data, not an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The name of the rule, which stays.
+    pub id: &'static str,
+    /// The unit that has it.
+    pub unit: UnitName,
+    /// Where.
+    pub origin: Option<Origin>,
+    /// What was found, a lowercase fragment.
+    pub message: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+/// Rules of `podseal check` that stand against a seal, and from which level on.
+/// Those that find errors do so at every level, unless they are here: an error
+/// is a seal that is not there, or is open.
+const AGAINST: &[(&str, Level)] = &[
+    // podseal cannot tell what would be sealed.
+    ("command-unclear", Level::Families),
+    ("no-podman", Level::Families),
+    ("unit-masked", Level::Families),
+    // The container's options are elsewhere, and can change there.
+    ("container-made-elsewhere", Level::Families),
+    ("kube-play", Level::Families),
+    // It would not start, or not once the image is gone.
+    ("pull-not-never", Level::Families),
+    // Whose namespaces are joined is the manager's user's.
+    ("user-directive", Level::Families),
+    // Level families promises nothing about what is handed over.
+    ("socket-not-sealable", Level::Standard),
+    ("open-file", Level::Standard),
+    ("fd-store", Level::Standard),
+    ("preserve-fds", Level::Standard),
+];
+
+/// Whether a finding stands against a seal of this level.
+#[must_use]
+pub fn is_against(finding: &Finding, level: Level) -> bool {
+    let row = AGAINST.iter().find(|(id, _)| *id == finding.rule.id);
+    row.map_or(finding.rule.severity == Severity::Error, |(_, from)| {
+        level >= *from
+    })
+}
+
+/// Those findings that stand against a seal, whatever a comment says: a comment
+/// seals nothing.
+#[must_use]
+pub fn of_findings(findings: &[Finding], level: Level) -> Vec<Refusal> {
+    let against = findings.iter().filter(|f| is_against(f, level));
+    against
+        .map(|finding| Refusal {
+            id: finding.rule.id,
+            unit: finding.unit.clone(),
+            origin: finding.span.as_ref().map(|span| span.origin.clone()),
+            message: finding.message.clone(),
+            fix: finding.fix.clone(),
+        })
+        .collect()
+}
+
+/// A command that the launcher cannot be put before, or what it starts would
+/// not be under it.
+struct Rule {
+    id: &'static str,
+    applies: fn(&'static str, &Located<ExecCommand>) -> bool,
+    message: &'static str,
+    fix: &'static str,
+}
+
+/// What stands against level standard in a command.
+const OF_COMMANDS: &[Rule] = &[
+    Rule {
+        id: "launcher-in-command",
+        applies: |key, command| {
+            let mut words = command.value.argv.iter().map(String::as_str);
+            key == "ExecStart"
+                && command.value.path.rsplit('/').next() == Some("podseal")
+                && words.nth(1) == Some("enter")
+        },
+        message: "the command is behind a launcher already, and cannot join Podman's namespaces from behind two",
+        fix: "write the podman command itself; the drop-in puts the launcher before it",
+    },
+    Rule {
+        id: "container-outside-launcher",
+        applies: |key, command| {
+            let command = Command::new(key, command);
+            key != "ExecStart"
+                && matches!(
+                    command.program,
+                    Program::Podman(podman)
+                        if matches!(podman.verb, Verb::Run | Verb::Start | Verb::KubePlay | Verb::Unknown)
+                )
+        },
+        message: "only what ExecStart= starts is behind the launcher",
+        fix: "start the container in ExecStart=, or seal with --level=families",
+    },
+];
+
+/// What stands against writing the drop-in at all.
+pub(super) fn of_commands(sealing: &Sealing<'_>) -> Vec<Refusal> {
+    let mut refusals = of_lines(sealing.service);
+    refusals.extend(no_podman(sealing.service));
+    if sealing.level < Level::Standard {
+        return refusals;
+    }
+    refusals.extend(zeroth_arguments(sealing.service));
+    for (key, commands) in &sealing.service.commands {
+        for command in commands {
+            let rules = OF_COMMANDS.iter();
+            refusals.extend(
+                rules
+                    .filter(|rule| (rule.applies)(key, command))
+                    .map(|rule| Refusal {
+                        id: rule.id,
+                        unit: sealing.service.unit.clone(),
+                        origin: Some(command.origin.clone()),
+                        message: rule.message.to_owned(),
+                        fix: rule.fix.to_owned(),
+                    }),
+            );
+        }
+    }
+    refusals
+}
+
+/// The rule of this name looks at all commands, and is content with one that
+/// makes the pause process, as the drop-in has it.
+fn no_podman(service: &Service) -> Option<Refusal> {
+    let commands = service.commands_of("ExecStart");
+    let is_podman =
+        |command: &Located<ExecCommand>| match Command::new("ExecStart", command).program {
+            Program::Podman(podman) => !matches!(podman.verb, Verb::Unshare | Verb::Other),
+            Program::Unclear { .. } => true,
+            Program::PauseEnsure | Program::Other => false,
+        };
+    if !service.loads || commands.iter().any(is_podman) {
+        return None;
+    }
+    let rule = rules::find("no-podman")?;
+    Some(Refusal {
+        id: rule.id,
+        unit: service.unit.clone(),
+        origin: commands.first().map(|command| command.origin.clone()),
+        message: "ExecStart= does not start a container with Podman, as far as podseal can see"
+            .to_owned(),
+        fix: rule.fix.to_owned(),
+    })
+}
+
+/// Commands with the prefix `@`: the launcher gives a command its path as zeroth
+/// argument.
+fn zeroth_arguments(service: &Service) -> Vec<Refusal> {
+    let lines = service.settings.list("Service", "ExecStart").into_iter();
+    let has_one = |line: &str| {
+        let commands = raw_commands(line).unwrap_or_default();
+        commands
+            .iter()
+            .any(|command| command.prefixes.contains('@'))
+    };
+    lines
+        .filter(|line| has_one(&line.value))
+        .map(|line| Refusal {
+            id: "zeroth-argument",
+            unit: service.unit.clone(),
+            origin: Some(line.origin.clone()),
+            message: "the launcher cannot give a command another name than its path".to_owned(),
+            fix: "remove the @ and the word behind the path".to_owned(),
+        })
+        .collect()
+}
+
+/// Lines that the drop-in would repeat, and of which systemd passes over a part.
+fn of_lines(service: &Service) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for key in COPIED {
+        for setting in service.settings.list("Service", key) {
+            let noted = service.diagnostics.iter().find(|diagnostic| {
+                diagnostic.origin.as_ref() == Some(&setting.origin)
+                    && diagnostic.effect == Effect::Ignored
+            });
+            let message = match (noted, raw_commands(&setting.value)) {
+                (Some(noted), _) => noted.message.clone(),
+                (None, Err(error)) => format!("{error} in {:?}", setting.value),
+                (None, Ok(_)) => continue,
+            };
+            refusals.push(Refusal {
+                id: "setting-ignored",
+                unit: service.unit.clone(),
+                origin: Some(setting.origin.clone()),
+                message,
+                fix: "correct the line, or remove it".to_owned(),
+            });
+        }
+    }
+    refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_are_there() {
+        for (id, _) in AGAINST {
+            assert!(rules::find(id).is_some(), "{id}");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The seals of services on this host: which file has to become what, and what
+//! stands against it.
+//!
+//! What a seal says and refuses is decided in [`podseal_core::plan`].
+
+mod apply;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use podseal_core::audit::subject::{Set, Subject};
+use podseal_core::audit::{Finding, Severity, audit};
+use podseal_core::plan::header::{Found, read};
+use podseal_core::plan::refusal::{Refusal, is_against, of_findings};
+use podseal_core::plan::verify::undone;
+use podseal_core::plan::{DROP_IN, Sealing, drop_in};
+use podseal_core::policy::level::Level;
+use podseal_core::unit::effective::view::View;
+use podseal_core::unit::name::{NameKind, UnitName, UnitType};
+
+use crate::install::Change;
+use crate::units::{Target, Unit, UnitError, Units};
+
+pub use apply::{ApplyError, apply};
+
+/// What is wanted of seals.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The level.
+    pub level: Level,
+    /// The absolute path of podseal, as the units will have it.
+    pub podseal: String,
+    /// Whether a drop-in that podseal did not write, or that was edited, is
+    /// replaced.
+    pub force: bool,
+}
+
+/// What is to be done for one service.
+#[derive(Debug)]
+pub struct Planned {
+    /// The service, by its own name.
+    pub unit: UnitName,
+    /// Whether it was named, and not given as a file: then a manager has it.
+    pub is_named: bool,
+    /// What was in the drop-in's place.
+    pub before: Option<String>,
+    /// What becomes of it; nothing is to be done where it is as before.
+    pub change: Change,
+    /// What stands against it. Nothing may be changed then.
+    pub refusals: Vec<Refusal>,
+    /// What should be known.
+    pub warnings: Vec<Finding>,
+}
+
+impl Planned {
+    /// Whether the drop-in is already what it is to become.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.before == self.change.contents
+    }
+}
+
+/// Why a plan cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A unit cannot be read.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    /// Sockets are not sealed; their services are.
+    #[error("{unit} is a socket unit: it is its service that is sealed")]
+    Socket {
+        /// The socket unit.
+        unit: UnitName,
+    },
+    /// What is in the place of the drop-in cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// podseal did not write the drop-in.
+    #[error("podseal did not write {}", path.display())]
+    Foreign {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// podseal wrote it, and somebody changed it.
+    #[error("{} was edited since podseal wrote it", path.display())]
+    Edited {
+        /// Its path.
+        path: PathBuf,
+    },
+}
+
+impl PlanError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unit(error) => error.hint(),
+            Self::Socket { unit } => format!("name the service, such as {}.service", unit.stem()),
+            Self::Read { .. } => "check that it is a text file that you may read".into(),
+            Self::Foreign { .. } => {
+                "move it away; --force lets `podseal seal` write over it".into()
+            }
+            Self::Edited { .. } => {
+                "move your changes to a drop-in of another name, and use --force".into()
+            }
+        }
+    }
+}
+
+/// Reads an argument. Other than to be shown, a template may be sealed.
+fn target(argument: &str) -> Result<Target, PlanError> {
+    let target = match Target::parse(argument) {
+        Err(UnitError::Template { unit }) => Target::Name(unit),
+        other => other?,
+    };
+    let (Target::Name(unit) | Target::File { unit, .. }) = &target;
+    match unit.unit_type() {
+        UnitType::Socket => Err(PlanError::Socket { unit: unit.clone() }),
+        _ => Ok(target),
+    }
+}
+
+/// Where the drop-in of a service belongs, and what is there.
+fn existing(units: &Units, unit: &UnitName) -> Result<(String, Option<String>), PlanError> {
+    let path = format!("{}/{unit}.d/{DROP_IN}", units.config_directory());
+    // Reading a pipe would wait for its other end.
+    if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(PlanError::Foreign { path: path.into() });
+    }
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok((path, Some(text))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok((path, None))
+        }
+        Err(source) => {
+            let path = path.into();
+            Err(PlanError::Read { path, source })
+        }
+    }
+}
+
+/// Plans the seal of the service that an argument names.
+///
+/// # Errors
+/// It cannot be read, or the drop-in's place is taken.
+pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned, PlanError> {
+    let target = target(argument)?;
+    let units = units.around(&target)?;
+    let unit = units.read(&target)?.view.unit().clone();
+    let (path, before) = existing(&units, &unit)?;
+    match before.as_deref().map(read) {
+        _ if request.force => {}
+        Some(Found::Foreign) => return Err(PlanError::Foreign { path: path.into() }),
+        Some(Found::Edited) => return Err(PlanError::Edited { path: path.into() }),
+        Some(Found::Ours(_)) | None => {}
+    }
+    let is_template = unit.kind() == NameKind::Template;
+    // Specifiers such as %i have values in an instance only, and a number will
+    // do for most of them, a port included.
+    let judged = match unit.with_instance("1") {
+        Ok(instance) if is_template => Target::Name(instance),
+        _ => target.clone(),
+    };
+    let without = units.supposing(&path, None);
+    let base = without.read(&judged)?;
+    let mut plan = Planned {
+        unit,
+        is_named: matches!(target, Target::Name(_)),
+        before,
+        change: Change {
+            path: path.clone().into(),
+            contents: None,
+        },
+        refusals: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let as_written = findings(&without, &base, is_template)?;
+    let View::Service(service) = &base.view else {
+        plan.judge(as_written, request.level);
+        return Ok(plan);
+    };
+    let sealing = Sealing {
+        service,
+        unit: &plan.unit.clone(),
+        level: request.level,
+        podseal: &request.podseal,
+    };
+    match drop_in(&sealing) {
+        Err(refusals) => {
+            plan.judge(as_written, request.level);
+            plan.refusals.extend(refusals);
+        }
+        Ok(text) => {
+            let with = units.supposing(&path, Some(&text));
+            let sealed = with.read(&judged)?;
+            let mut found = findings(&with, &sealed, is_template)?;
+            // What is found in a repeated line is to be mended in the first.
+            for finding in &mut found {
+                let is_repeated =
+                    |f: &&Finding| f.rule == finding.rule && f.message == finding.message;
+                if finding
+                    .span
+                    .as_ref()
+                    .is_some_and(|span| span.origin.file == path)
+                    && let Some(first) = as_written.iter().find(is_repeated)
+                {
+                    finding.span = first.span.clone();
+                }
+            }
+            plan.judge(found, request.level);
+            if let View::Service(sealed) = &sealed.view {
+                plan.refusals.extend(undone(&sealing, sealed, &path));
+            }
+            plan.change.contents = Some(text);
+        }
+    }
+    plan.refusals
+        .dedup_by(|a, b| (a.id, &a.origin) == (b.id, &b.origin));
+    Ok(plan)
+}
+
+impl Planned {
+    fn judge(&mut self, findings: Vec<Finding>, level: Level) {
+        self.refusals.extend(of_findings(&findings, level));
+        let others = findings.into_iter().filter(|finding| {
+            finding.counts()
+                && finding.rule.severity >= Severity::Warning
+                && !is_against(finding, level)
+        });
+        self.warnings.extend(others);
+    }
+}
+
+/// Holds a service and its sockets against the rules. Of a template's sockets
+/// only what is known of every instance counts.
+fn findings(units: &Units, unit: &Unit, is_template: bool) -> Result<Vec<Finding>, PlanError> {
+    let set = set(units, unit)?;
+    let concerned = |finding: &Finding| match set.get(&finding.unit).map(Subject::view) {
+        Some(View::Socket(socket)) => {
+            let is_of_instance = matches!(finding.rule.id, "unit-refused" | "setting-ignored");
+            is_of(&unit.view, &socket.service) && !(is_template && is_of_instance)
+        }
+        _ => finding.unit == *unit.view.unit(),
+    };
+    Ok(audit(&set).into_iter().filter(concerned).collect())
+}
+
+/// Whether a socket starts this service. With `Accept=yes` it starts instances
+/// of a template.
+fn is_of(view: &View, service: &UnitName) -> bool {
+    view.unit() == service || view.unit().template().is_ok_and(|of| of == *service)
+}
+
+/// A service with the units that belong to it.
+fn set(units: &Units, unit: &Unit) -> Result<Set, PlanError> {
+    let subject = subject(units, unit.clone())?.named();
+    let needed: BTreeSet<UnitName> = subject.partners().into_iter().collect();
+    let own = subject.unit().clone();
+    let mut names = needed.clone();
+    let sockets = units.names()?.into_iter();
+    // A template starts nothing; the service's own instance of it is a partner.
+    names.extend(
+        sockets.filter(|name| {
+            name.unit_type() == UnitType::Socket && name.kind() != NameKind::Template
+        }),
+    );
+    names.remove(&own);
+    let mut subjects = vec![subject];
+    let mut absent = BTreeSet::new();
+    for name in names {
+        match units.read(&Target::Name(name.clone())) {
+            Ok(other) => {
+                let is_its = match &other.view {
+                    View::Socket(socket) => is_of(&unit.view, &socket.service),
+                    _ => false,
+                };
+                let is_known = subjects.iter().any(|s| s.unit() == other.view.unit());
+                if !is_known && (is_its || needed.contains(&name)) {
+                    subjects.push(self::subject(units, other)?);
+                }
+            }
+            Err(UnitError::NotFound { .. } | UnitError::Kind { .. }) => {
+                absent.insert(name);
+            }
+            Err(error) if needed.contains(&name) => return Err(error.into()),
+            // Another's socket.
+            Err(_) => {}
+        }
+    }
+    Ok(Set::new(
+        subjects,
+        absent,
+        units.scope(),
+        std::env::consts::ARCH,
+    ))
+}
+
+fn subject(units: &Units, unit: Unit) -> Result<Subject, UnitError> {
+    let files = unit.view.files();
+    let files = files.into_iter().map(|path| units.source(path));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    Ok(Subject::new(unit.view, unit.aliases).with_files(files))
+}
+
+/// Plans to take the seal off the service that an argument names, whether the
+/// service is still there or not.
+///
+/// # Errors
+/// The drop-in cannot be read, or is not podseal's to remove.
+pub fn unseal(units: &Units, argument: &str, force: bool) -> Result<Planned, PlanError> {
+    let target = target(argument)?;
+    let units = units.around(&target)?;
+    let (Target::Name(named) | Target::File { unit: named, .. }) = &target;
+    let unit = units
+        .read(&target)
+        .map_or_else(|_| named.clone(), |unit| unit.view.unit().clone());
+    let (path, before) = existing(&units, &unit)?;
+    let path = PathBuf::from(path);
+    match before.as_deref().map(read) {
+        Some(Found::Foreign) => return Err(PlanError::Foreign { path }),
+        Some(Found::Edited) if !force => return Err(PlanError::Edited { path }),
+        Some(_) | None => {}
+    }
+    Ok(Planned {
+        unit,
+        is_named: matches!(target, Target::Name(_)),
+        before,
+        change: Change {
+            path,
+            contents: None,
+        },
+        refusals: Vec::new(),
+        warnings: Vec::new(),
+    })
+}

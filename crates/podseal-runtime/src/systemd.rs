@@ -1,0 +1,93 @@
+//! The manager of units that is running, asked through systemctl(1).
+
+use podseal_core::unit::effective::Scope;
+use podseal_core::unit::name::{NameKind, UnitName};
+
+use crate::command::{self, CommandError, LIMIT};
+
+/// A manager that answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Manager {
+    scope: Scope,
+}
+
+impl Manager {
+    /// The user's or the system's manager, if there is one and it can be
+    /// reached from here.
+    #[must_use]
+    pub fn reach(scope: Scope) -> Option<Self> {
+        let manager = Self { scope };
+        let version = manager.ask(&["show", "--property=Version"]);
+        version.is_ok().then_some(manager)
+    }
+
+    /// `--user` or `--system`.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        match self.scope {
+            Scope::User => "--user",
+            Scope::System => "--system",
+        }
+    }
+
+    /// Has it read all unit files again.
+    ///
+    /// # Errors
+    /// It did not.
+    pub fn reload(self) -> Result<(), CommandError> {
+        self.ask(&["daemon-reload"]).map(drop)
+    }
+
+    /// The paths of the drop-ins that it has read for a unit, separated by
+    /// blanks. A template is looked at as one of its instances.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub fn dropins(self, unit: &UnitName) -> Result<String, CommandError> {
+        let instance = match unit.kind() {
+            NameKind::Template => unit.with_instance("podseal").ok(),
+            NameKind::Plain | NameKind::Instance => None,
+        };
+        let unit = instance.as_ref().unwrap_or(unit);
+        self.ask(&[
+            "show",
+            "--property=DropInPaths",
+            "--value",
+            "--",
+            unit.as_str(),
+        ])
+    }
+
+    /// The names under which a unit is running: its own, or those of the
+    /// instances of a template.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub fn running(self, unit: &UnitName) -> Result<Vec<String>, CommandError> {
+        // The argument is a pattern, in which a backslash has a meaning.
+        let pattern = match unit.kind() {
+            NameKind::Template => unit.as_str().replacen('@', "@*", 1),
+            NameKind::Plain | NameKind::Instance => unit.as_str().to_owned(),
+        };
+        let pattern = pattern.replace('\\', "\\\\");
+        let listed = self.ask(&[
+            "list-units",
+            "--full",
+            "--plain",
+            "--no-legend",
+            "--state=active,activating,reloading",
+            "--",
+            &pattern,
+        ])?;
+        let names = listed
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    fn ask(self, arguments: &[&str]) -> Result<String, CommandError> {
+        let words = ["systemctl", self.option(), "--no-pager"];
+        let words = words.iter().chain(arguments).map(|word| (*word).to_owned());
+        command::run(&words.collect::<Vec<_>>(), LIMIT)?.success()
+    }
+}

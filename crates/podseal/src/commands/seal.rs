@@ -1,0 +1,258 @@
+//! `podseal seal` and `podseal unseal`
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use podseal_core::audit::Finding;
+use podseal_core::plan::refusal::Refusal;
+use podseal_core::policy::level::Level;
+use podseal_core::unit::effective::{Origin, Scope};
+use podseal_core::unit::name::UnitName;
+use podseal_runtime::host;
+use podseal_runtime::plan::{self, PlanError, Planned, Request};
+use podseal_runtime::systemd::Manager;
+use podseal_runtime::units::Units;
+use similar::TextDiff;
+
+use crate::cli::{Plan, SealUnits, Unseal};
+use crate::{exit, output};
+
+/// A service that is not sealed, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{unit} cannot be sealed at level {level}")]
+struct Refused {
+    unit: UnitName,
+    level: Level,
+}
+
+/// podseal does not know a path of its own that a unit can have.
+#[derive(Debug, thiserror::Error)]
+enum OwnPath {
+    #[error("cannot find podseal's own file")]
+    Unknown { source: std::io::Error },
+    #[error("the path of podseal, {path:?}, cannot be written in a unit file")]
+    Unusable { path: std::path::PathBuf },
+}
+
+impl OwnPath {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "install podseal again, and run that",
+            Self::Unusable { .. } => {
+                "install podseal where the path has no quotes, backslashes or control characters"
+            }
+        }
+    }
+}
+
+pub(super) fn seal(arguments: &SealUnits) -> u8 {
+    let podseal = match own_path() {
+        Ok(podseal) => podseal,
+        Err(error) => {
+            output::error(&error, Some(error.hint()));
+            return exit::FAILURE;
+        }
+    };
+    let request = Request {
+        level: arguments.level.into(),
+        podseal,
+        force: arguments.force,
+    };
+    let plans = match plans(&arguments.plan, |units, unit| {
+        plan::seal(units, unit, &request)
+    }) {
+        Ok(plans) => plans,
+        Err(status) => return status,
+    };
+    let mut status = exit::SUCCESS;
+    for plan in &plans {
+        refuse(plan, request.level, &mut status);
+    }
+    if status != exit::SUCCESS {
+        return status;
+    }
+    for finding in plans.iter().flat_map(|plan| &plan.warnings) {
+        warn(finding);
+    }
+    carry_out(&arguments.plan, &plans, |plan| {
+        let (unit, level) = (&plan.unit, request.level);
+        if plan.is_done() {
+            format!("{unit} is sealed at level {level} already")
+        } else {
+            let path = plan.change.path.display();
+            format!("sealed {unit} at level {level}: {path}")
+        }
+    })
+}
+
+pub(super) fn unseal(arguments: &Unseal) -> u8 {
+    match plans(&arguments.plan, |units, unit| {
+        plan::unseal(units, unit, arguments.force)
+    }) {
+        Ok(plans) => carry_out(&arguments.plan, &plans, |plan| {
+            let path = plan.change.path.display();
+            if plan.is_done() {
+                format!("{} has no seal of podseal's: there is no {path}", plan.unit)
+            } else {
+                format!("unsealed {}: removed {path}", plan.unit)
+            }
+        }),
+        Err(status) => status,
+    }
+}
+
+/// The path that units are to have.
+fn own_path() -> Result<String, OwnPath> {
+    let path = host::own_executable().map_err(|source| OwnPath::Unknown { source })?;
+    let special = |c: char| c.is_ascii_control() || matches!(c, '"' | '\'' | '\\');
+    match path.to_str() {
+        Some(text) if !text.contains(special) => Ok(text.to_owned()),
+        _ => Err(OwnPath::Unusable { path }),
+    }
+}
+
+/// What is to be done for each argument, each service once.
+fn plans(
+    arguments: &Plan,
+    plan: impl Fn(&Units, &str) -> Result<Planned, PlanError>,
+) -> Result<Vec<Planned>, u8> {
+    let units = Units::of(scope(arguments));
+    let mut plans = Vec::new();
+    let mut paths = BTreeSet::new();
+    let mut status = exit::SUCCESS;
+    for unit in &arguments.units {
+        match plan(&units, unit) {
+            Ok(planned) if paths.insert(planned.change.path.clone()) => plans.push(planned),
+            Ok(_) => {}
+            Err(error) => {
+                output::error(&error, Some(&error.hint()));
+                status = exit::FAILURE;
+            }
+        }
+    }
+    if status == exit::SUCCESS {
+        Ok(plans)
+    } else {
+        Err(status)
+    }
+}
+
+fn scope(arguments: &Plan) -> Scope {
+    if arguments.system {
+        Scope::System
+    } else {
+        Scope::User
+    }
+}
+
+fn refuse(plan: &Planned, level: Level, status: &mut u8) {
+    if plan.refusals.is_empty() {
+        return;
+    }
+    *status = exit::FAILURE;
+    let refused = Refused {
+        unit: plan.unit.clone(),
+        level,
+    };
+    output::error(&refused, None);
+    for Refusal {
+        id,
+        unit,
+        origin,
+        message,
+        fix,
+    } in &plan.refusals
+    {
+        let place = place(origin.as_ref(), unit);
+        output::note(format_args!("  {id}: {place}: {message}"));
+        output::note(format_args!("    fix: {fix}"));
+    }
+}
+
+fn warn(finding: &Finding) {
+    let origin = finding.span.as_ref().map(|span| &span.origin);
+    let place = place(origin, &finding.unit);
+    output::warning(format_args!(
+        "{place}: {} ({})",
+        finding.message, finding.rule.id
+    ));
+}
+
+fn place(origin: Option<&Origin>, unit: &UnitName) -> String {
+    match origin {
+        Some(Origin { file, line }) => format!("{file}:{line}"),
+        None => unit.to_string(),
+    }
+}
+
+/// Does what is planned, or says what would be done.
+fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> String) -> u8 {
+    if arguments.dry_run {
+        let (done, open): (Vec<_>, Vec<_>) = plans.iter().partition(|plan| plan.is_done());
+        for plan in done {
+            output::note(say(plan));
+        }
+        return match open.as_slice() {
+            [] => exit::SUCCESS,
+            open => output::text(&diff(open)),
+        };
+    }
+    let is_named = plans.iter().any(|plan| plan.is_named);
+    let manager = is_named.then(|| Manager::reach(scope(arguments))).flatten();
+    if let Err(error) = plan::apply(plans, manager) {
+        output::error(&error, Some(error.hint()));
+        return exit::FAILURE;
+    }
+    for plan in plans {
+        output::note(say(plan));
+    }
+    let mut changed = plans.iter().filter(|plan| !plan.is_done()).peekable();
+    match manager {
+        Some(manager) => changed.for_each(|plan| running(plan, manager)),
+        None if changed.peek().is_none() => {}
+        None => output::note(format_args!(
+            "systemd was not asked to read it: for a unit of a running manager, run `systemctl {} daemon-reload`",
+            if arguments.system {
+                "--system"
+            } else {
+                "--user"
+            }
+        )),
+    }
+    exit::SUCCESS
+}
+
+/// What a running service does not know yet.
+fn running(plan: &Planned, manager: Manager) {
+    match manager.running(&plan.unit) {
+        Ok(names) => {
+            for name in names {
+                output::note(format_args!(
+                    "{name} is running and stays as it was until it is restarted: systemctl {} restart {name}",
+                    manager.option()
+                ));
+            }
+        }
+        Err(error) => output::warning(format_args!(
+            "cannot tell whether {} is running: {error}",
+            plan.unit
+        )),
+    }
+}
+
+/// What would change, as `diff -u` writes it.
+fn diff(plans: &[&Planned]) -> String {
+    let mut text = String::new();
+    for Planned { before, change, .. } in plans {
+        let path = change.path.display().to_string();
+        let [old, new] = [before, &change.contents].map(|side| {
+            let name = side.as_ref().map_or("/dev/null", |_| path.as_str());
+            (name, side.as_deref().unwrap_or_default())
+        });
+        let diff = TextDiff::from_lines(old.1, new.1);
+        // Writing to a string does not fail.
+        let _ = write!(text, "{}", diff.unified_diff().header(old.0, new.0));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
