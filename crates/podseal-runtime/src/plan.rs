@@ -74,6 +74,12 @@ pub enum PlanError {
         /// The socket unit.
         unit: UnitName,
     },
+    /// A file of Quadlet's: the seal goes to the service made of it.
+    #[error("{name} is a file of Quadlet's: it is the service made of it that is sealed")]
+    Quadlet {
+        /// The file's name.
+        name: String,
+    },
     /// What is in the place of the drop-in cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -103,6 +109,12 @@ impl PlanError {
         match self {
             Self::Unit(error) => error.hint(),
             Self::Socket { unit } => format!("name the service, such as {}.service", unit.stem()),
+            Self::Quadlet { name } => {
+                let stem = name
+                    .rsplit_once('.')
+                    .map_or(name.as_str(), |(stem, _)| stem);
+                format!("name the service, such as {stem}.service")
+            }
             Self::Read { .. } => "check that it is a text file that you may read".into(),
             Self::Foreign { .. } => {
                 "move it away; --force lets `podseal seal` write over it".into()
@@ -114,16 +126,23 @@ impl PlanError {
     }
 }
 
-/// Reads an argument. Other than to be shown, a template may be sealed.
-fn target(argument: &str) -> Result<Target, PlanError> {
+/// Reads an argument, and says which service it is. Other than to be shown, a
+/// template may be sealed.
+fn target(argument: &str) -> Result<(Target, UnitName), PlanError> {
     let target = match Target::parse(argument) {
         Err(UnitError::Template { unit }) => Target::Name(unit),
         other => other?,
     };
-    let (Target::Name(unit) | Target::File { unit, .. }) = &target;
+    let unit = match &target {
+        Target::Name(unit) | Target::File { unit, .. } => unit.clone(),
+        Target::Quadlet(_) | Target::QuadletFile(_) => {
+            let name = argument.rsplit('/').next().unwrap_or(argument).to_owned();
+            return Err(PlanError::Quadlet { name });
+        }
+    };
     match unit.unit_type() {
-        UnitType::Socket => Err(PlanError::Socket { unit: unit.clone() }),
-        _ => Ok(target),
+        UnitType::Socket => Err(PlanError::Socket { unit }),
+        _ => Ok((target, unit)),
     }
 }
 
@@ -151,7 +170,7 @@ fn existing(units: &Units, unit: &UnitName) -> Result<(String, Option<String>), 
 /// # Errors
 /// It cannot be read, or the drop-in's place is taken.
 pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned, PlanError> {
-    let target = target(argument)?;
+    let (target, _) = target(argument)?;
     let units = units.around(&target)?;
     let unit = units.read(&target)?.view.unit().clone();
     let (path, before) = existing(&units, &unit)?;
@@ -315,12 +334,11 @@ fn subject(units: &Units, unit: Unit) -> Result<Subject, UnitError> {
 /// # Errors
 /// The drop-in cannot be read, or is not podseal's to remove.
 pub fn unseal(units: &Units, argument: &str, force: bool) -> Result<Planned, PlanError> {
-    let target = target(argument)?;
+    let (target, named) = target(argument)?;
     let units = units.around(&target)?;
-    let (Target::Name(named) | Target::File { unit: named, .. }) = &target;
     let unit = units
         .read(&target)
-        .map_or_else(|_| named.clone(), |unit| unit.view.unit().clone());
+        .map_or(named, |unit| unit.view.unit().clone());
     let (path, before) = existing(&units, &unit)?;
     let path = PathBuf::from(path);
     match before.as_deref().map(read) {

@@ -98,7 +98,7 @@ const OF_COMMANDS: &[Rule] = &[
     Rule {
         id: "container-outside-launcher",
         applies: |key, command| {
-            let command = Command::new(key, command);
+            let command = Command::new(key, command, None);
             key != "ExecStart"
                 && matches!(
                     command.program,
@@ -143,7 +143,7 @@ pub(super) fn of_commands(sealing: &Sealing<'_>) -> Vec<Refusal> {
 fn no_podman(service: &Service) -> Option<Refusal> {
     let commands = service.commands_of("ExecStart");
     let is_podman =
-        |command: &Located<ExecCommand>| match Command::new("ExecStart", command).program {
+        |command: &Located<ExecCommand>| match Command::new("ExecStart", command, None).program {
             Program::Podman(podman) => !matches!(podman.verb, Verb::Unshare | Verb::Other),
             Program::Unclear { .. } => true,
             Program::PauseEnsure | Program::Other => false,

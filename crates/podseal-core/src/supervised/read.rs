@@ -241,6 +241,7 @@ fn directive(setting: &MergedSetting, remarks: &mut Remarks) {
         key,
         value,
         origin,
+        ..
     } = setting;
     match treatment(section, key, value) {
         Treatment::Honoured | Treatment::NotNeeded(_) => {}

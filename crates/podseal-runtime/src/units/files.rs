@@ -136,8 +136,11 @@ pub(super) fn read_bytes(path: &str) -> Result<Vec<u8>, UnitError> {
     // Opening a device may do something, and opening a pipe waits.
     check_type(path, &fs::metadata(path).map_err(error)?)?;
     let file = open(path).map_err(error)?;
-    check_type(path, &file.metadata().map_err(error)?)?;
-    let mut bytes = Vec::new();
+    let metadata = file.metadata().map_err(error)?;
+    check_type(path, &metadata)?;
+    // One more than it has, to see its end without another buffer.
+    let length = metadata.len().min(FILE_MAX) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     // It may grow meanwhile.
     file.take(FILE_MAX + 1)
         .read_to_end(&mut bytes)

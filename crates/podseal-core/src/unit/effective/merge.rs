@@ -1,9 +1,11 @@
 //! One sequence of settings from a unit file and its drop-ins.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Diagnostic, Origin};
-use crate::unit::exec::parse_exec;
+use crate::unit::exec::{ExecLine, parse_exec};
 use crate::unit::file::{Setting, UnitFile};
 use crate::unit::name::UnitType;
 use crate::unit::specifier::Specifiers;
@@ -30,6 +32,9 @@ pub struct MergedSetting {
     pub value: String,
     /// Where it stands.
     pub origin: Origin,
+    /// What a command of a unit is read as.
+    #[serde(skip)]
+    pub exec: Option<ExecLine>,
 }
 
 /// The settings of a unit in the order in which systemd reads them.
@@ -176,10 +181,16 @@ impl Merged {
         };
         let known = specifiers.map(|s| sections(s.unit.unit_type()));
         let is_known = |section: &str| known.is_none_or(|known| known.contains(&section));
+        let mut exec_lines: BTreeMap<usize, ExecLine> = BTreeMap::new();
         // A command that systemd refuses is the last thing it reads of a file.
         let end = specifiers.and_then(|specifiers| {
-            let mut settings = source.file.settings();
-            settings.find(|s| is_refused_command(s, specifiers))
+            let mut commands = source.file.settings().filter(is_command);
+            commands.find(|setting| {
+                let line = parse_exec(setting.value, specifiers);
+                let is_refused = line.problems.iter().any(|p| p.effect == Effect::Refused);
+                exec_lines.insert(setting.line, line);
+                is_refused
+            })
         });
         let is_read = |line: usize| end.is_none_or(|end| line <= end.line);
         let headers: Vec<(usize, &str)> = source.file.sections().collect();
@@ -213,6 +224,7 @@ impl Merged {
                 key: key.to_owned(),
                 value: setting.value.to_owned(),
                 origin: origin(setting.line),
+                exec: exec_lines.remove(&setting.line),
             });
         }
         if end.is_some() {
@@ -232,13 +244,8 @@ impl Merged {
     }
 }
 
-fn is_refused_command(setting: &Setting<'_>, specifiers: &Specifiers<'_>) -> bool {
-    setting.section == "Service"
-        && EXEC_KEYS.contains(&setting.key)
-        && parse_exec(setting.value, specifiers)
-            .problems
-            .iter()
-            .any(|problem| problem.effect == Effect::Refused)
+fn is_command(setting: &Setting<'_>) -> bool {
+    setting.section == "Service" && EXEC_KEYS.contains(&setting.key)
 }
 
 #[cfg(test)]

@@ -303,7 +303,8 @@ fn commands(reader: &mut Reader<'_>) -> BTreeMap<&'static str, Vec<Located<ExecC
                 of_key.clear();
                 continue;
             };
-            let line = parse_exec(&setting.value, reader.specifiers);
+            let line = setting.exec.clone();
+            let line = line.unwrap_or_else(|| parse_exec(&setting.value, reader.specifiers));
             for problem in line.problems {
                 reader.note(setting, problem);
             }
