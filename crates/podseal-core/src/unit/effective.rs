@@ -22,6 +22,7 @@ pub mod service;
 pub mod socket;
 pub mod view;
 
+mod keys;
 mod reader;
 mod values;
 

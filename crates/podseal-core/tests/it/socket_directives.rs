@@ -27,7 +27,7 @@ fn socket(unit: &str, lines: &str) -> Socket {
         file: UnitFile::parse(format!("[Socket]\n{lines}\n")),
     };
     Socket::new(
-        &Merged::new(Some(&source), &[], Some(&specifiers)),
+        &Merged::new(&source, &[], &specifiers),
         &specifiers,
         Scope::User,
     )
