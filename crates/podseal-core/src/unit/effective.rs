@@ -15,6 +15,7 @@
 
 pub mod dependencies;
 pub mod document;
+pub(crate) mod keys;
 pub mod merge;
 pub mod quadlet;
 pub mod search;
@@ -22,7 +23,6 @@ pub mod service;
 pub mod socket;
 pub mod view;
 
-mod keys;
 mod reader;
 mod values;
 

@@ -35,6 +35,13 @@ pub(super) fn is_known(section: &str, key: &str) -> bool {
     key.starts_with("X-") || keys.is_some_and(|keys| keys.contains(key))
 }
 
+/// Every section and key.
+#[cfg(test)]
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let sections = BY_SECTION.iter();
+    sections.flat_map(|(section, keys)| keys.iter().map(|key| (*section, *key)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

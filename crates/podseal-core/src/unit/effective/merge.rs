@@ -46,7 +46,7 @@ pub struct Merged {
 }
 
 /// Spellings that systemd reads as another key, by section.
-pub(super) const OLD_SPELLINGS: &[(&str, &str, &str, &str)] = &[
+pub(crate) const OLD_SPELLINGS: &[(&str, &str, &str, &str)] = &[
     // Never documented, and written all the same.
     ("Unit", "BindTo", "Unit", "BindsTo"),
     // Renamed or moved in version 230.
@@ -315,7 +315,10 @@ mod tests {
         assert_eq!(
             noted(&merged("a.service", text, &[])),
             [
-                (2, "unknown key \"RestrictAddressFamily\" in section [Service]"),
+                (
+                    2,
+                    "unknown key \"RestrictAddressFamily\" in section [Service]"
+                ),
                 (5, "unknown key \"ListenStream\" in section [Service]"),
             ]
         );
