@@ -57,7 +57,7 @@ pub enum SocketAddress {
         /// The context to accept connections for;
         /// [`SocketAddress::VSOCK_CID_ANY`] when left out.
         cid: u32,
-        /// Any number, 0 included.
+        /// Any number but the largest, 0 included.
         port: u32,
         /// Set by `vsock-stream:` and so on, which systemd ≥ 253 knows.
         kind: Option<SocketKind>,
@@ -178,10 +178,18 @@ fn parse_vsock(text: &str) -> Option<Result<SocketAddress, SocketAddressError>> 
             .ok_or_else(|| SocketAddressError::PortMissing {
                 address: text.to_owned(),
             })?;
-        let port = number(port)?;
-        // The names are systemd's, from version 255 on.
+        // Any port (VMADDR_PORT_ANY): systemd 252 takes it, later versions do not.
+        let port = number(port).and_then(|number| match number {
+            u32::MAX => Err(SocketAddressError::VsockInvalid {
+                address: text.to_owned(),
+                part: port.to_owned(),
+            }),
+            number => Ok(number),
+        })?;
+        // The names are systemd's, from version 255 on; 262 has "any" and "-1",
+        // 257 does not.
         let cid = match cid {
-            "" => SocketAddress::VSOCK_CID_ANY,
+            "" | "any" | "-1" => SocketAddress::VSOCK_CID_ANY,
             "hypervisor" => 0,
             "local" => 1,
             "host" => 2,

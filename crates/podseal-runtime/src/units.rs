@@ -326,7 +326,7 @@ impl Units {
                             fragment: Some(&fragment.path),
                             host: &self.host,
                         };
-                        let merged = Merged::new(Some(&fragment), &dropins, Some(&specifiers));
+                        let merged = Merged::new(&fragment, &dropins, &specifiers);
                         settings = merged.settings;
                         View::new(&located.id, &fragment, &dropins, &self.host, self.scope)
                             .ok_or_else(|| UnitError::Kind {

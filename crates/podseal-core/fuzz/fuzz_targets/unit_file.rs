@@ -30,7 +30,7 @@ fuzz_target!(|text: &[u8]| {
             fragment: None,
             host: &host,
         };
-        let merged = Merged::new(Some(&source), &[], Some(&specifiers));
+        let merged = Merged::new(&source, &[], &specifiers);
         let _ = Service::new(&merged, &specifiers, Scope::User);
         let _ = Socket::new(&merged, &specifiers, Scope::User);
     }

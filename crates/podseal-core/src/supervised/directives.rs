@@ -13,7 +13,7 @@ pub enum Treatment {
     Unsupported(&'static str),
     /// The unit is not run.
     Refused(&'static str),
-    /// systemd does not know it either, or podseal not yet.
+    /// systemd does not know it either.
     Unknown,
 }
 
@@ -48,7 +48,8 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "Unit",
-        "Description Documentation SourcePath CollectMode IgnoreOnIsolate AllowIsolate",
+        "Description Documentation SourcePath CollectMode IgnoreOnIsolate IgnoreOnSnapshot \
+         AllowIsolate",
         NotNeeded("it is for people, or for systemd's own bookkeeping"),
     ),
     row(
@@ -82,6 +83,17 @@ pub const ROWS: &[Row] = &[
         Unsupported("nothing but the unit itself is started or ended"),
     ),
     row(
+        "Unit",
+        "RequiresOverridable RequisiteOverridable",
+        Unsupported("systemd has not known them since version 230"),
+    ),
+    // Moved to [Unit] long ago.
+    row(
+        "Service",
+        "FailureAction RebootArgument",
+        Unsupported("nothing but the unit itself is started or ended"),
+    ),
+    row(
         "Service",
         "Type ExecStartPre ExecStart ExecStartPost ExecStop ExecStopPost RemainAfterExit Restart \
          RestartSec TimeoutSec TimeoutStartSec TimeoutStopSec KillMode KillSignal SendSIGKILL \
@@ -106,12 +118,12 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "Service",
-        "ExecReload ReloadSignal",
+        "ExecReload ExecReloadPost RefreshOnReload ReloadSignal",
         NotNeeded("nothing asks a service to reload"),
     ),
     row(
         "Service",
-        "GuessMainPID PermissionsStartOnly",
+        "GuessMainPID PermissionsStartOnly SysVStartPriority",
         NotNeeded("it is about Type=forking and User="),
     ),
     row(
@@ -121,7 +133,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "Service",
-        "BusName",
+        "BusName BusPolicy",
         Unsupported("there is no bus to wait for"),
     ),
     row(
@@ -131,7 +143,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "Service",
-        "FileDescriptorStoreMax FileDescriptorStorePreserve",
+        "FileDescriptorStoreMax FileDescriptorStorePreserve LUOSession",
         Unsupported("descriptors are not kept across a restart"),
     ),
     row(
@@ -143,7 +155,7 @@ pub const ROWS: &[Row] = &[
     row(
         "Service",
         "RestartPreventExitStatus RestartForceExitStatus SuccessExitStatus ExitType \
-         RestartSteps RestartMaxDelaySec RestartMode",
+         RestartSteps RestartMaxDelaySec RestartRandomizedDelaySec RestartMode",
         Unsupported("a restart depends on Restart= and RestartSec= alone"),
     ),
     row(
@@ -199,7 +211,7 @@ pub const ROWS: &[Row] = &[
         "FlushPending KeepAlive* DeferAcceptSec NoDelay Priority ReceiveBuffer SendBuffer IPTOS \
          IPTTL Mark PipeSize Broadcast PassCredentials PassSecurity PassPacketInfo PassPIDFD \
          PassFileDescriptorsToExec Timestamping TCPCongestion MessageQueue* Symlinks Transparent \
-         AcceptFileDescriptors DeferTrigger*",
+         AcceptFileDescriptors DeferTrigger* XAttr*",
         Unsupported("the socket is opened without it"),
     ),
     // From here on what both kinds of unit may have, systemd.exec(5) and the
@@ -212,7 +224,7 @@ pub const ROWS: &[Row] = &[
     row(
         "Service Socket",
         "Protect* Private* Restrict* Lock* MemoryDenyWriteExecute ProcSubset SystemCall* \
-         NoNewPrivileges CapabilityBoundingSet AmbientCapabilities SecureBits KeyringMode \
+         NoNewPrivileges Capabilities CapabilityBoundingSet AmbientCapabilities SecureBits KeyringMode \
          RemoveIPC Personality UMask",
         Refused(
             "of what restricts a service, only RestrictAddressFamilies=, NoNewPrivileges=, \
@@ -222,7 +234,7 @@ pub const ROWS: &[Row] = &[
     row(
         "Service Socket",
         "Root* ReadWrite* ReadOnly* Inaccessible* ExecPaths NoExecPaths Bind* TemporaryFileSystem \
-         MountFlags MountAPIVFS MountImages Extension* NetworkNamespacePath IPCNamespacePath \
+         MountFlags MountAPIVFS MountImage* Extension* NetworkNamespacePath IPCNamespacePath \
          UserNamespacePath LogNamespace",
         Refused("no namespaces are made but Podman's own"),
     ),
@@ -236,7 +248,7 @@ pub const ROWS: &[Row] = &[
     row(
         "Service Socket",
         "Slice CPU* Startup* Allowed* Memory* DefaultMemory* IO* BlockIO* Tasks* Delegate* \
-         DisableControllers ManagedOOM* IPAccounting",
+         DisableControllers DefaultStartupMemoryLow ManagedOOM* IPAccounting NetClass",
         Unsupported("units have no cgroup of their own here"),
     ),
     row(
@@ -262,7 +274,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "Service Socket",
-        "PassEnvironment UnsetEnvironment ExecSearchPath",
+        "PassEnvironment UnsetEnvironment SetLoginEnvironment ExecSearchPath",
         Unsupported("the environment is that of podseal, with Environment= and EnvironmentFile="),
     ),
     row(
@@ -325,6 +337,8 @@ pub fn table() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unit::effective::keys;
+    use crate::unit::effective::merge::OLD_SPELLINGS;
 
     #[test]
     fn the_documentation_has_this_table() {
@@ -333,23 +347,20 @@ mod tests {
         assert!(text.contains(&table), "docs/units.md should have:\n{table}");
     }
 
-    /// What systemd 252 takes: all that is about rights is refused or honoured.
+    /// Old spellings are replaced before.
     #[test]
     fn every_setting_of_systemd_is_known() {
-        const SETTINGS: &[(&str, &str)] = &[
-            ("Service", SERVICE_AND_SOCKET),
-            ("Socket", SERVICE_AND_SOCKET),
-        ];
-        for (section, keys) in SETTINGS {
-            for key in keys.split_whitespace() {
-                let found = treatment(section, key, "x");
-                assert_ne!(found, Treatment::Unknown, "[{section}] {key}");
-            }
-        }
+        let is_old = |section, key| {
+            OLD_SPELLINGS
+                .iter()
+                .any(|old| (old.0, old.1) == (section, key))
+        };
+        let unknown: Vec<_> = keys::all()
+            .filter(|(section, key)| !is_old(*section, *key))
+            .filter(|(section, key)| treatment(section, key, "x") == Treatment::Unknown)
+            .collect();
+        assert_eq!(unknown, []);
     }
-
-    /// `systemd --dump-configuration-items`: what both kinds of unit have.
-    const SERVICE_AND_SOCKET: &str = include_str!("exec_settings.txt");
 
     #[test]
     fn settings() {

@@ -244,7 +244,8 @@ fn directive(setting: &MergedSetting, remarks: &mut Remarks) {
         ..
     } = setting;
     match treatment(section, key, value) {
-        Treatment::Honoured | Treatment::NotNeeded(_) => {}
+        // What systemd does not know either is among the view's diagnostics.
+        Treatment::Honoured | Treatment::NotNeeded(_) | Treatment::Unknown => {}
         Treatment::Unsupported(reason) => {
             remarks.warning(Some(origin), format!("{key}= is left out: {reason}"));
         }
@@ -252,8 +253,5 @@ fn directive(setting: &MergedSetting, remarks: &mut Remarks) {
             Some(origin),
             format!("{key}={value} is not supported: {reason}"),
         ),
-        Treatment::Unknown => {
-            remarks.warning(Some(origin), format!("{key}= in [{section}] is not known"));
-        }
     }
 }

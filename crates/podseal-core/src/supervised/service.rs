@@ -22,6 +22,7 @@ pub(super) fn read(
     context: &Context,
     remarks: &mut Remarks,
 ) -> ServiceUnit {
+    shells(view, remarks);
     let commands = |key| -> Vec<Command> { view.commands_of(key).iter().map(command).collect() };
     let last = |key: &str| {
         let mut all = settings.iter().rev();
@@ -104,6 +105,17 @@ fn restart(restart: effective::Restart) -> Restart {
         effective::Restart::OnWatchdog => Restart::OnWatchdog,
         effective::Restart::OnAbort => Restart::OnAbort,
         effective::Restart::Always => Restart::Always,
+    }
+}
+
+/// systemd takes the shell of the user; which one that is podseal does not ask.
+fn shells(view: &effective::Service, remarks: &mut Remarks) {
+    let commands = view.commands.values().flatten();
+    for command in commands.filter(|command| command.value.prefixes.via_shell) {
+        remarks.error(
+            Some(&command.origin),
+            "the prefix | is not supported: write /bin/sh -c and the command in quotes",
+        );
     }
 }
 

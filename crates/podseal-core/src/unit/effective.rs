@@ -15,6 +15,7 @@
 
 pub mod dependencies;
 pub mod document;
+pub(crate) mod keys;
 pub mod merge;
 pub mod quadlet;
 pub mod search;

@@ -19,15 +19,18 @@ pub use raw::{RawCommand, raw_commands};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExecCommand {
     /// The program: an absolute path or a name to look for in a fixed path.
+    /// `/bin/sh` stands for the shell of the user where the prefix `|` asks for
+    /// that.
     pub path: String,
-    /// Its arguments, the zeroth included.
+    /// Its arguments, the zeroth included. With the prefix `|`, what follows the
+    /// zeroth is put together with spaces and is what the shell is to run.
     pub argv: Vec<String>,
     /// What the characters before the path ask for.
     pub prefixes: ExecPrefixes,
 }
 
 /// The special characters before a command's path. `@` is not kept: it shows
-/// in `argv[0]`.
+/// in `argv[0]`, which with `|` begins with `-`, for a login shell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExecPrefixes {
@@ -35,6 +38,8 @@ pub struct ExecPrefixes {
     pub ignore_failure: bool,
     /// `:`: no `$VARIABLE` replacement.
     pub no_env_expand: bool,
+    /// `|`: run by the user's shell (systemd ≥ 258).
+    pub via_shell: bool,
     /// `+`, `!` or `!!`: how much of the unit's restrictions are skipped.
     pub privileges: ExecPrivileges,
 }
@@ -65,6 +70,9 @@ pub struct ExecLine {
     /// being loaded.
     pub problems: Vec<Problem>,
 }
+
+/// What systemd names as the program of a command that a shell is to run.
+const SHELL: &str = "/bin/sh";
 
 fn word_flags() -> Flags {
     Flags::UNQUOTE | Flags::CUNESCAPE
@@ -118,18 +126,30 @@ fn next_command<'a>(
     let path = specifiers
         .expand(name)
         .map_err(|error| wrong(error.to_string()))?;
-    check_path(&path, &first).map_err(wrong)?;
     let mut argv = Vec::new();
-    if !separate_argv0 {
-        argv.push(path.clone());
-    }
+    let program = if prefixes.via_shell {
+        problems.push(Problem::used(format!(
+            "the prefix | in {first:?}: systemd before 258 does not know it, and does not start \
+             the command"
+        )));
+        argv.push(if separate_argv0 { "-sh" } else { "sh" }.to_owned());
+        // Whatever follows is the shell's concern, even if it is nothing.
+        argv.extend(Some(path).filter(|path| !path.is_empty()));
+        SHELL.to_owned()
+    } else {
+        check_path(&path, &first).map_err(wrong)?;
+        if !separate_argv0 {
+            argv.push(path.clone());
+        }
+        simplify(&path)
+    };
     let after = arguments(&mut words, specifiers, &mut argv, problems)
         .map_err(|error| wrong(error.message(text)))?;
     if argv.is_empty() {
         return Err(wrong(format!("no zeroth argument in {text:?}")));
     }
     let command = ExecCommand {
-        path: simplify(&path),
+        path: program,
         argv,
         prefixes,
     };
@@ -195,6 +215,7 @@ fn split_prefixes(word: &str) -> (ExecPrefixes, bool, &str) {
             ('-', _) if !prefixes.ignore_failure => prefixes.ignore_failure = true,
             ('@', _) if !separate_argv0 => separate_argv0 = true,
             (':', _) if !prefixes.no_env_expand => prefixes.no_env_expand = true,
+            ('|', _) if !prefixes.via_shell => prefixes.via_shell = true,
             ('+', ExecPrivileges::Restricted) => prefixes.privileges = ExecPrivileges::Full,
             ('!', ExecPrivileges::Restricted) => {
                 prefixes.privileges = ExecPrivileges::NoSetuid;
@@ -263,6 +284,7 @@ mod tests {
         let expected = ExecPrefixes {
             ignore_failure: true,
             no_env_expand: true,
+            via_shell: false,
             privileges: ExecPrivileges::Full,
         };
         for value in ["-:+/a", "+:-/a", ":@+-/a b"] {
@@ -275,6 +297,37 @@ mod tests {
         for value in ["!!!/a", "+!/a", "!+/a", "++/a", "::/a"] {
             assert_eq!(privileges(value), None, "{value}");
         }
+    }
+
+    /// What systemd 262 makes of these; its names are those of a shell's words.
+    #[test]
+    fn commands_for_a_shell() {
+        let cases: &[(&str, &[&str])] = &[
+            ("|/bin/echo hi", &["sh", "/bin/echo", "hi"]),
+            ("|echo $HOME", &["sh", "echo", "$HOME"]),
+            ("|@/bin/echo x y", &["-sh", "/bin/echo", "x", "y"]),
+            ("@|/bin/echo x", &["-sh", "/bin/echo", "x"]),
+            ("|", &["sh"]),
+            ("@|", &["-sh"]),
+            ("| echo", &["sh", "echo"]),
+            ("||/bin/echo", &["sh", "|/bin/echo"]),
+            ("|/bin/echo/", &["sh", "/bin/echo/"]),
+            ("|foo/bar", &["sh", "foo/bar"]),
+            ("|\"a b\" c", &["sh", "a b", "c"]),
+            ("|%p ; |.", &["sh", "a"]),
+        ];
+        for (value, argv) in cases {
+            let line = parse(value);
+            assert_eq!(line.commands[0].argv, *argv, "{value}");
+            assert_eq!(line.commands[0].path, SHELL, "{value}");
+            assert!(line.commands[0].prefixes.via_shell, "{value}");
+            assert_eq!(line.problems[0].effect, Effect::Used, "{value}");
+        }
+        assert_eq!(
+            prefixes("-|+:/a").map(|p| (p.via_shell, p.privileges, p.ignore_failure)),
+            Some((true, ExecPrivileges::Full, true))
+        );
+        assert_eq!(parse("/bin/true |echo").problems, []);
     }
 
     #[test]

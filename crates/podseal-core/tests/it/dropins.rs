@@ -145,7 +145,7 @@ fn service(text: &str) -> Service {
         file: UnitFile::parse(text),
     };
     Service::new(
-        &Merged::new(Some(&source), &[], Some(&specifiers)),
+        &Merged::new(&source, &[], &specifiers),
         &specifiers,
         Scope::User,
     )

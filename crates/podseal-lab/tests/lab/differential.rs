@@ -16,11 +16,12 @@ use crate::machine::Machine;
 /// How many units are asked for at once: a bound on time is for so many.
 const BATCH: usize = 100;
 
-/// What later systemd versions read otherwise than podseal does: the version
-/// from which on it was seen, a part of the case, and what differs.
-const KNOWN: &[(u32, &str, &str)] = &[
-    (262, "=\"|/bin/echo\"", "a command for the user's shell"),
-    (262, "\"vsock:any:1234\"", "a word for every context"),
+/// What older systemd versions read otherwise than podseal does: the newest
+/// that was seen to, a part of the case, and what it is.
+const OLDER: &[(u32, &str, &str)] = &[
+    (257, "\"|", "a command for the user's shell"),
+    (257, "\"vsock:any:1234\"", "a word for every context"),
+    (252, "\"vsock:2:4294967295\"", "a number for any port"),
 ];
 
 const DIRECTORY: &str = ".config/systemd/user";
@@ -48,11 +49,11 @@ fn show_agrees_with_the_manager() {
     let version = machine.systemd_version();
     let mut report = String::new();
     let mut count = 0;
-    let is_known = |case: &&Case| {
-        let mut known = KNOWN.iter();
-        known.any(|(since, part, _)| version >= *since && case.about.contains(part))
+    let is_older = |case: &&Case| {
+        let mut older = OLDER.iter();
+        older.any(|(until, part, _)| version <= *until && case.about.contains(part))
     };
-    for case in cases.iter().filter(|case| !is_known(case)) {
+    for case in cases.iter().filter(|case| !is_older(case)) {
         let compared = match (managers.get(&case.unit), podseals.get(&case.unit)) {
             (Some(manager), Some(podseal)) => compare::differences(manager, podseal, version),
             (manager, podseal) => vec![format!(

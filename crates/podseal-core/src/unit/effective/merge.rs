@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Diagnostic, Origin};
+use super::{Diagnostic, Origin, keys};
 use crate::unit::exec::{ExecLine, parse_exec};
 use crate::unit::file::{Setting, UnitFile};
 use crate::unit::name::UnitType;
@@ -38,10 +38,10 @@ pub struct MergedSetting {
 }
 
 /// The settings of a unit in the order in which systemd reads them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// The path of the unit file.
-    pub fragment: Option<String>,
+    pub fragment: String,
     /// The paths of the drop-ins.
     pub dropins: Vec<String>,
     /// Every setting, those that a later one overrides included.
@@ -51,7 +51,7 @@ pub struct Merged {
 }
 
 /// Spellings that systemd reads as another key, by section.
-const OLD_SPELLINGS: &[(&str, &str, &str, &str)] = &[
+pub(crate) const OLD_SPELLINGS: &[(&str, &str, &str, &str)] = &[
     // Never documented, and written all the same.
     ("Unit", "BindTo", "Unit", "BindsTo"),
     // Renamed or moved in version 230.
@@ -103,21 +103,17 @@ fn sections(unit_type: UnitType) -> &'static [&'static str] {
 
 impl Merged {
     /// Merges a unit's file and its drop-ins, given in the order of
-    /// [`super::search::dropins`]. With `specifiers` the files are those of a
-    /// unit, and reading one of them stops at a command that systemd refuses;
-    /// without, they are files of another program, such as Quadlet's.
+    /// [`super::search::dropins`]. Reading one of them stops at a command that
+    /// systemd refuses.
     #[must_use]
-    pub fn new(
-        fragment: Option<&Source>,
-        dropins: &[Source],
-        specifiers: Option<&Specifiers<'_>>,
-    ) -> Self {
+    pub fn new(fragment: &Source, dropins: &[Source], specifiers: &Specifiers<'_>) -> Self {
         let mut merged = Self {
-            fragment: fragment.map(|source| source.path.clone()),
+            fragment: fragment.path.clone(),
             dropins: dropins.iter().map(|source| source.path.clone()).collect(),
-            ..Self::default()
+            settings: Vec::new(),
+            diagnostics: Vec::new(),
         };
-        for source in fragment.into_iter().chain(dropins) {
+        for source in std::iter::once(fragment).chain(dropins) {
             merged.read(source, specifiers);
         }
         merged
@@ -133,11 +129,11 @@ impl Merged {
     /// Takes over the places that a generated unit file's lines come from, and
     /// the file that it was generated from.
     pub(super) fn relocate(&mut self, generated: &[Origin], source: &str) {
-        let fragment = self.fragment.replace(source.to_owned());
+        let fragment = std::mem::replace(&mut self.fragment, source.to_owned());
         let places = self.settings.iter_mut().map(|setting| &mut setting.origin);
         let diagnostics = self.diagnostics.iter_mut();
         let places = places.chain(diagnostics.filter_map(|d| d.origin.as_mut()));
-        for place in places.filter(|place| Some(&place.file) == fragment.as_ref()) {
+        for place in places.filter(|place| place.file == fragment) {
             if let Some(origin) = generated.get(place.line - 1) {
                 *place = origin.clone();
             }
@@ -174,23 +170,21 @@ impl Merged {
         self.all(section, key).next_back()
     }
 
-    fn read(&mut self, source: &Source, specifiers: Option<&Specifiers<'_>>) {
+    fn read(&mut self, source: &Source, specifiers: &Specifiers<'_>) {
         let origin = |line| Origin {
             file: source.path.clone(),
             line,
         };
-        let known = specifiers.map(|s| sections(s.unit.unit_type()));
-        let is_known = |section: &str| known.is_none_or(|known| known.contains(&section));
+        let known = sections(specifiers.unit.unit_type());
+        let is_known = |section: &str| known.contains(&section);
         let mut exec_lines: BTreeMap<usize, ExecLine> = BTreeMap::new();
         // A command that systemd refuses is the last thing it reads of a file.
-        let end = specifiers.and_then(|specifiers| {
-            let mut commands = source.file.settings().filter(is_command);
-            commands.find(|setting| {
-                let line = parse_exec(setting.value, specifiers);
-                let is_refused = line.problems.iter().any(|p| p.effect == Effect::Refused);
-                exec_lines.insert(setting.line, line);
-                is_refused
-            })
+        let mut commands = source.file.settings().filter(is_command);
+        let end = commands.find(|setting| {
+            let line = parse_exec(setting.value, specifiers);
+            let is_refused = line.problems.iter().any(|p| p.effect == Effect::Refused);
+            exec_lines.insert(setting.line, line);
+            is_refused
         });
         let is_read = |line: usize| end.is_none_or(|end| line <= end.line);
         let headers: Vec<(usize, &str)> = source.file.sections().collect();
@@ -212,6 +206,16 @@ impl Merged {
         for setting in source.file.settings() {
             if !is_read(setting.line) || !is_known(setting.section) {
                 continue;
+            }
+            if !keys::is_known(setting.section, setting.key) {
+                let message = format!(
+                    "unknown key {:?} in section [{}]",
+                    setting.key, setting.section
+                );
+                self.diagnostics.push(Diagnostic::at(
+                    &origin(setting.line),
+                    Problem::ignored(message),
+                ));
             }
             let (section, key) = OLD_SPELLINGS
                 .iter()
@@ -236,7 +240,7 @@ impl Merged {
                 refusal.reason
             ));
             let mut diagnostic = Diagnostic::at(&origin(refusal.line), problem);
-            if self.fragment.as_ref() != Some(&source.path) {
+            if self.fragment != source.path {
                 diagnostic.effect = Effect::Ignored;
             }
             self.diagnostics.push(diagnostic);
@@ -261,43 +265,77 @@ mod tests {
         }
     }
 
+    fn merged(unit: &str, fragment: &str, dropins: &[Source]) -> Merged {
+        let unit = unit.parse().expect("valid");
+        let specifiers = Specifiers {
+            unit: &unit,
+            fragment: None,
+            host: &BTreeMap::new(),
+        };
+        Merged::new(&source("f", fragment), dropins, &specifiers)
+    }
+
+    fn noted(merged: &Merged) -> Vec<(usize, &str)> {
+        let diagnostics = merged.diagnostics.iter();
+        diagnostics
+            .filter_map(|d| Some((d.origin.as_ref()?.line, d.message.as_str())))
+            .collect()
+    }
+
     #[test]
     fn lists_are_reset_by_empty_values() {
-        let fragment = source("f", "[A]\nK=1\nK=2\nL=1\n");
-        let dropins = [source("d", "[A]\nK=\nK=3\n"), source("e", "[A]\nK=4\nL=\n")];
-        let merged = Merged::new(Some(&fragment), &dropins, None);
+        let dropins = [
+            source("d", "[Service]\nSockets=\nSockets=3\n"),
+            source("e", "[Service]\nSockets=4\nUser=\n"),
+        ];
+        let merged = merged(
+            "a.service",
+            "[Service]\nSockets=1\nSockets=2\nUser=1\n",
+            &dropins,
+        );
         let values = |key| -> Vec<String> {
-            let list = merged.list("A", key);
+            let list = merged.list("Service", key);
             list.iter()
                 .map(|s| format!("{}:{}", s.origin.file, s.value))
                 .collect()
         };
-        assert_eq!(values("K"), ["d:3", "e:4"]);
-        assert_eq!(values("L"), [""; 0]);
-        assert_eq!(merged.last("A", "K").map(|s| s.value.as_str()), Some("4"));
+        assert_eq!(values("Sockets"), ["d:3", "e:4"]);
+        assert_eq!(values("User"), [""; 0]);
+        let last = merged.last("Service", "Sockets");
+        assert_eq!(last.map(|s| s.value.as_str()), Some("4"));
     }
 
     #[test]
-    fn units_have_known_sections_and_others_any() {
-        let unit = "a.service".parse().expect("valid");
-        let host = BTreeMap::new();
-        let specifiers = Specifiers {
-            unit: &unit,
-            fragment: None,
-            host: &host,
-        };
+    fn units_have_known_sections() {
         let text = "[Container]\nImage=x\nfoo\n[X-Podseal]\nLevel=strict\n[Unit]\nBindTo=b\nfoo\n";
-        let unit_file = Merged::new(Some(&source("f", text)), &[], Some(&specifiers));
-        let keys: Vec<&str> = unit_file.settings.iter().map(|s| s.key.as_str()).collect();
+        let merged = merged("a.service", text, &[]);
+        let keys: Vec<&str> = merged.settings.iter().map(|s| s.key.as_str()).collect();
         assert_eq!(keys, ["BindsTo"]);
-        let lines: Vec<usize> = unit_file
-            .diagnostics
-            .iter()
-            .filter_map(|d| d.origin.as_ref().map(|o| o.line))
-            .collect();
+        let lines: Vec<usize> = noted(&merged).iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [8, 1]);
-        let quadlet = Merged::new(Some(&source("f", text)), &[], None);
-        assert_eq!(quadlet.settings.len(), 3);
-        assert_eq!(quadlet.diagnostics.len(), 2);
+    }
+
+    #[test]
+    fn sections_have_known_keys() {
+        let text = "[Service]\nRestrictAddressFamily=AF_UNIX\nX-Mine=1\n\
+                    StartLimitInterval=1\nListenStream=1\n[X-A]\nB=1\n";
+        assert_eq!(
+            noted(&merged("a.service", text, &[])),
+            [
+                (
+                    2,
+                    "unknown key \"RestrictAddressFamily\" in section [Service]"
+                ),
+                (5, "unknown key \"ListenStream\" in section [Service]"),
+            ]
+        );
+        let text = "[Unit]\nexecstart=1\n[Socket]\nListenStream=1\nMemoryMax=1\n";
+        assert_eq!(
+            noted(&merged("a.socket", text, &[])),
+            [(2, "unknown key \"execstart\" in section [Unit]")]
+        );
+        // What comes after a command that is refused is not read.
+        let text = "[Service]\nFoo=1\nExecStart=/\nBar=1\n";
+        assert_eq!(noted(&merged("a.service", text, &[])).len(), 1);
     }
 }

@@ -127,7 +127,7 @@ impl View {
             path: container.generated.to_owned(),
             file: UnitFile::parse(unit.text),
         };
-        let mut merged = Merged::new(Some(&fragment), container.dropins, Some(&specifiers));
+        let mut merged = Merged::new(&fragment, container.dropins, &specifiers);
         merged.relocate(&unit.origins, &container.file.path);
         merged.diagnostics.extend(diagnostics);
         let mut service = Service::new(&merged, &specifiers, surroundings.scope);

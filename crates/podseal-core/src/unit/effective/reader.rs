@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
 
     /// What was noted, in the order of the files and their lines.
     pub(super) fn finish(mut self) -> (Origins, Vec<Diagnostic>) {
-        let files = self.merged.fragment.iter().chain(&self.merged.dropins);
+        let files = std::iter::once(&self.merged.fragment).chain(&self.merged.dropins);
         let places: BTreeMap<&String, usize> = files
             .enumerate()
             .map(|(place, file)| (file, place))

@@ -186,7 +186,7 @@ impl Service {
             kind: UnitType::Service,
             unit: specifiers.unit.clone(),
             scope,
-            fragment: merged.fragment.clone(),
+            fragment: Some(merged.fragment.clone()),
             dropins: merged.dropins.clone(),
             loads: true,
             service_type,

@@ -145,7 +145,7 @@ impl Socket {
             kind: UnitType::Socket,
             unit: specifiers.unit.clone(),
             scope,
-            fragment: merged.fragment.clone(),
+            fragment: Some(merged.fragment.clone()),
             dropins: merged.dropins.clone(),
             loads: true,
             listen,

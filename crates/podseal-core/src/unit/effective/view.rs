@@ -61,7 +61,7 @@ impl View {
             fragment: Some(&fragment.path),
             host,
         };
-        let merge = || Merged::new(Some(fragment), dropins, Some(&specifiers));
+        let merge = || Merged::new(fragment, dropins, &specifiers);
         match unit.unit_type() {
             UnitType::Service => Some(Self::Service(Box::new(Service::new(
                 &merge(),

@@ -284,6 +284,7 @@ fn command(command: &Value, version: u32) -> Value {
     let flags = [
         (prefixes["ignore_failure"] == true, "ignore-failure"),
         (prefixes["no_env_expand"] == true, "no-env-expand"),
+        (prefixes["via_shell"] == true, "via-shell"),
         (!privileges.is_empty(), privileges),
     ];
     let flags = flags

@@ -353,6 +353,8 @@ const COMMANDS: &[&str] = &[
     "-@:+/bin/echo zero",
     "+!/bin/echo",
     "|/bin/echo",
+    "|echo $A 'b c'",
+    "|@/bin/echo/ zero",
     "/bin/echo a ; /bin/echo b",
     "/bin/echo a \\; b",
     "/bin/echo a;b",

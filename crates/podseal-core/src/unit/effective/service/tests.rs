@@ -28,7 +28,7 @@ fn service_in(scope: Scope, texts: &[&str]) -> Service {
         .collect();
     let (fragment, dropins) = sources.split_first().expect("a fragment");
     Service::new(
-        &Merged::new(Some(fragment), dropins, Some(&specifiers)),
+        &Merged::new(fragment, dropins, &specifiers),
         &specifiers,
         scope,
     )

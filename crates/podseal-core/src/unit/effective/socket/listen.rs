@@ -81,10 +81,15 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Located<Listen>> {
             }
         };
         match parse(&value) {
-            Ok(listen) => found.push(Located {
-                value: listen,
-                origin: setting.origin.clone(),
-            }),
+            Ok(listen) => {
+                if let Some(problem) = any_vsock(&value) {
+                    reader.note(setting, problem);
+                }
+                found.push(Located {
+                    value: listen,
+                    origin: setting.origin.clone(),
+                });
+            }
             Err(problem) => reader.note(setting, problem),
         }
     }
@@ -103,6 +108,17 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Located<Listen>> {
         }
     }
     found
+}
+
+/// Words for every context, which old versions of systemd do not know.
+fn any_vsock(value: &str) -> Option<Problem> {
+    let (prefix, rest) = value.split_once(':')?;
+    let (cid, _) = rest.split_once(':')?;
+    (prefix.starts_with("vsock") && matches!(cid, "any" | "-1")).then(|| {
+        Problem::used(format!(
+            "{cid:?} in {value:?}: systemd 257 and older do not know it, and ignore the address"
+        ))
+    })
 }
 
 fn socket(value: &str, kind: SocketKind) -> Result<Listen, Problem> {

@@ -16,7 +16,7 @@ fn socket_named(name: &str, lines: &str) -> Socket {
         path: "f".to_owned(),
         file: UnitFile::parse(format!("[Socket]\n{lines}")),
     };
-    let merged = Merged::new(Some(&source), &[], Some(&specifiers));
+    let merged = Merged::new(&source, &[], &specifiers);
     Socket::new(&merged, &specifiers, Scope::User)
 }
 
