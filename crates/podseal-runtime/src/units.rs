@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use podseal_core::unit::Effect;
 use podseal_core::unit::effective::merge::{Merged, MergedSetting, Source};
-use podseal_core::unit::effective::search::{Entry, Fragment, Located, dropins};
+use podseal_core::unit::effective::search::{Entry, Fragment, Located, dependency_links, dropins};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::effective::{Diagnostic, Scope, quadlet as effective_quadlet};
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
@@ -236,7 +236,7 @@ impl Units {
         let located = listing.units.locate(unit);
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
         let mut settings = Vec::new();
-        let view = match &located.fragment {
+        let mut view = match &located.fragment {
             Fragment::Missing => return Err(missing(target, unit, listing, self.scope)),
             Fragment::Masked(path) => masked(path),
             Fragment::File(path) => {
@@ -265,6 +265,7 @@ impl Units {
                 }
             }
         };
+        link(&mut view, &located)?;
         Ok(Unit {
             aliases: located.aliases,
             view,
@@ -287,7 +288,8 @@ impl Units {
             });
             located.id = container.unit.clone();
         }
-        let view = self.generated(&located, &container)?;
+        let mut view = self.generated(&located, &container)?;
+        link(&mut view, &located)?;
         Ok(Unit {
             aliases: located.aliases,
             view,
@@ -327,6 +329,18 @@ fn read_dropins(located: &Located) -> Result<Vec<Source>, UnitError> {
         .collect::<Result<Vec<_>, UnitError>>()?;
     let paths = dropins(&directories);
     paths.iter().map(|path| files::read(path)).collect()
+}
+
+/// Adds the dependencies that are links to units.
+fn link(view: &mut View, located: &Located) -> Result<(), UnitError> {
+    for (key, directories) in &located.dependency_directories {
+        let directories = directories.iter();
+        let directories = directories
+            .map(|path| Ok((path.clone(), files::list_links(path)?)))
+            .collect::<Result<Vec<_>, UnitError>>()?;
+        view.link(key, dependency_links(&directories));
+    }
+    Ok(())
 }
 
 /// The directory of a file as core wants it: absolute, without links and `..`.
