@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use podseal_core::unit::Effect;
 use podseal_core::unit::effective::merge::{Merged, MergedSetting, Source};
-use podseal_core::unit::effective::search::{DropIn, Entry, Fragment, Located, dropins};
+use podseal_core::unit::effective::search::{
+    DropIn, Entry, Fragment, Located, dependency_links, dropins,
+};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::effective::{Diagnostic, Scope, quadlet as effective_quadlet};
 use podseal_core::unit::file::UnitFile;
@@ -307,7 +309,7 @@ impl Units {
         let located = listing.units.locate(unit);
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
         let mut settings = Vec::new();
-        let view = match &located.fragment {
+        let mut view = match &located.fragment {
             Fragment::Missing => return Err(missing(target, unit, listing, self.scope)),
             Fragment::Masked(path) => masked(path),
             Fragment::File(path) => {
@@ -336,6 +338,7 @@ impl Units {
                 }
             }
         };
+        link(&mut view, &located)?;
         Ok(Unit {
             aliases: located.aliases,
             view,
@@ -358,7 +361,8 @@ impl Units {
             });
             located.id = container.unit.clone();
         }
-        let view = self.generated(&located, &container)?;
+        let mut view = self.generated(&located, &container)?;
+        link(&mut view, &located)?;
         Ok(Unit {
             aliases: located.aliases,
             view,
@@ -416,6 +420,18 @@ impl Units {
             &self.host,
         ))
     }
+}
+
+/// Adds the dependencies that are links to units.
+fn link(view: &mut View, located: &Located) -> Result<(), UnitError> {
+    for (key, directories) in &located.dependency_directories {
+        let directories = directories.iter();
+        let directories = directories
+            .map(|path| Ok((path.clone(), files::list_links(path)?)))
+            .collect::<Result<Vec<_>, UnitError>>()?;
+        view.link(key, dependency_links(&directories));
+    }
+    Ok(())
 }
 
 /// The directory of a file as core wants it: absolute, without links and `..`.

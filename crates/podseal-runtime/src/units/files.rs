@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 
 use podseal_core::unit::effective::merge::Source;
-use podseal_core::unit::effective::search::{DropIn, Entry, SearchDir};
+use podseal_core::unit::effective::search::{DropIn, Entry, SearchDir, has_parts};
 use podseal_core::unit::file::UnitFile;
 use podseal_core::unit::name::UnitName;
 use rustix::fs::OFlags;
@@ -38,7 +38,7 @@ pub(super) fn list(path: String) -> Result<Option<SearchDir>, UnitError> {
             continue;
         };
         let is_unit = name.parse::<UnitName>().is_ok();
-        if !is_unit && name.strip_suffix(".d").is_none() {
+        if !is_unit && !has_parts(&name) {
             continue;
         }
         if let Some(entry) = entry(&item, is_unit).map_err(|source| {
@@ -98,6 +98,34 @@ pub(super) fn list_dropins(path: &str) -> Result<BTreeMap<String, DropIn>, UnitE
             Err(source) if is_absent(&source) => DropIn::Masked,
             // Reading it will fail too, and say so if it counts.
             Err(_) => DropIn::File,
+        };
+        found.insert(name, kind);
+    }
+    Ok(found)
+}
+
+/// What is in a directory of links that are dependencies.
+pub(super) fn list_links(path: &str) -> Result<BTreeMap<String, DropIn>, UnitError> {
+    let error = |source| UnitError::List {
+        path: path.to_owned(),
+        source,
+    };
+    let mut found = BTreeMap::new();
+    for item in fs::read_dir(path).map_err(error)? {
+        let item = item.map_err(error)?;
+        // No unit has a name that is not ASCII.
+        let Ok(name) = item.file_name().into_string() else {
+            continue;
+        };
+        let is_empty = fs::metadata(item.path()).is_ok_and(|metadata| {
+            let is_device = metadata.file_type().is_char_device();
+            is_device || metadata.is_file() && metadata.len() == 0
+        });
+        let is_link = item.file_type().map_err(error)?.is_symlink();
+        let kind = if is_link && !is_empty {
+            DropIn::File
+        } else {
+            DropIn::Masked
         };
         found.insert(name, kind);
     }

@@ -292,3 +292,65 @@ fn what_systemd_refuses_is_shown_and_said() {
         assert_eq!(document(&ended)["units"][0]["loads"], false);
     }
 }
+
+/// What `systemd --test` of 257 and 262 has of the same files.
+#[test]
+fn links_that_are_dependencies() {
+    let place = Place::new();
+    for unit in ["a", "b", "c", "d", "e", "t@"] {
+        write(&place, &format!("lo/{unit}.service"), START);
+    }
+    link(&place, "lo/al.service", "a.service");
+    let wants = |name: &str| format!("lo/a.service.wants/{name}.service");
+    link(&place, &wants("b"), "../b.service");
+    link(&place, "hi/a.service.wants/b.service", "/dev/null");
+    link(&place, &wants("dangling"), "/nonexistent/c.service");
+    // Its own name is what counts.
+    link(&place, &wants("e"), "../d.service");
+    link(&place, &wants("t@"), "../t@.service");
+    link(&place, "hi/al.service.wants/c.service", "../c.service");
+    write(&place, &wants("no-link"), START);
+    write(&place, &wants("empty"), "");
+    link(&place, &wants("a"), "../a.service");
+    link(&place, "lo/service.requires/d.service", "../d.service");
+
+    let ended = output(&mut command(&place, &["al.service"]));
+    let unit = &document(&ended)["units"][0];
+    let found = |key: &str| -> Vec<Value> {
+        let dependencies = unit["dependencies"][key].as_array().unwrap().iter();
+        let links = dependencies.filter(|dependency| !dependency["link"].is_null());
+        links.cloned().collect()
+    };
+    let expected =
+        |unit: &str, path: &str| json!({"unit": unit, "origin": null, "link": place.path(path)});
+    assert_eq!(
+        found("Wants"),
+        [
+            expected("c.service", "hi/al.service.wants/c.service"),
+            expected("dangling.service", &wants("dangling")),
+            expected("e.service", &wants("e")),
+            expected("t@a.service", &wants("t@")),
+        ]
+    );
+    assert_eq!(
+        found("Requires"),
+        [expected("d.service", "lo/service.requires/d.service")]
+    );
+}
+
+#[test]
+fn keys_that_systemd_does_not_know() {
+    let place = Place::new();
+    let text = format!("{START}RestrictAddressFamily=AF_UNIX\nX-Mine=1\n");
+    write(&place, "hi/a.service", &text);
+    let ended = output(&mut command(&place, &["a"]));
+    let unit = &document(&ended)["units"][0];
+    assert_eq!(unit["loads"], true);
+    let diagnostics = unit["diagnostics"].as_array().unwrap();
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+    assert_eq!(diagnostics[0]["effect"], "ignored");
+    assert_eq!(
+        diagnostics[0]["message"],
+        "unknown key \"RestrictAddressFamily\" in section [Service]"
+    );
+}

@@ -15,8 +15,12 @@ use crate::unit::words::Flags;
 pub struct Dependency {
     /// The other unit.
     pub unit: UnitName,
-    /// Where it is written; `None` where systemd adds it by itself.
+    /// Where it is written; `None` where systemd adds it by itself, or a link
+    /// stands for it.
     pub origin: Option<Origin>,
+    /// The path of the link in a directory such as `NAME.wants` that makes it
+    /// one.
+    pub link: Option<String>,
 }
 
 /// All dependencies of a unit.
@@ -40,7 +44,22 @@ impl Dependencies {
         self.by_key.entry(key).or_default().push(Dependency {
             unit: unit.clone(),
             origin: None,
+            link: None,
         });
+    }
+
+    /// Adds one of the unit `own` that a link at `path` stands for.
+    pub(super) fn link(&mut self, key: &'static str, unit: UnitName, own: &UnitName, path: String) {
+        // systemd passes over those on the unit itself, and names too long.
+        if let Ok(unit) = instantiated(unit, own)
+            && unit != *own
+        {
+            self.by_key.entry(key).or_default().push(Dependency {
+                unit,
+                origin: None,
+                link: Some(path),
+            });
+        }
     }
 }
 
@@ -116,6 +135,7 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: Scope) -> Dependencies {
                     by_key.entry(key).or_default().push(Dependency {
                         unit,
                         origin: Some(setting.origin.clone()),
+                        link: None,
                     });
                 }
             }
@@ -127,10 +147,11 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: Scope) -> Dependencies {
             let applies = only_scope.is_none_or(|only| only == scope)
                 && only_type.is_none_or(|only| only == unit_type);
             if let (true, Ok(unit)) = (applies, unit.parse()) {
-                by_key
-                    .entry(key)
-                    .or_default()
-                    .push(Dependency { unit, origin: None });
+                by_key.entry(key).or_default().push(Dependency {
+                    unit,
+                    origin: None,
+                    link: None,
+                });
             }
         }
     }

@@ -27,17 +27,18 @@ pub enum Entry {
     Empty,
     /// A symbolic link and its target as `readlink(2)` gives it.
     Link(String),
-    /// A directory: of drop-ins, where its name ends in `.d`.
+    /// A directory; [`has_parts`] says whether of drop-ins or dependencies.
     Directory,
 }
 
-/// Something in a directory of drop-ins.
+/// Something in a directory of drop-ins, or of links that are dependencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropIn {
-    /// A file with contents, or a link to one.
+    /// A file with contents, or a link to one; among dependencies a link, even
+    /// one that leads nowhere.
     File,
-    /// An empty file, a link to `/dev/null`, or anything else that yields no
-    /// contents: it still hides files of its name in weaker directories.
+    /// An empty file, a link to `/dev/null`, or anything else that does not
+    /// count: it still hides files of its name in weaker directories.
     Masked,
 }
 
@@ -54,6 +55,25 @@ pub struct Located {
     /// Paths of the directories of its drop-ins, the strongest first. What is
     /// in them is put in order by [`dropins`].
     pub dropin_directories: Vec<String>,
+    /// As those, of directories with links that are dependencies, with the key
+    /// that they stand for. [`dependency_links`] puts their contents in order.
+    pub dependency_directories: Vec<(&'static str, Vec<String>)>,
+}
+
+/// Dependencies that links in a directory of this suffix stand for, see
+/// "Description" in `systemd.unit(5)`.
+const DEPENDENCY_SUFFIXES: &[(&str, &str)] = &[
+    ("Requires", ".requires"),
+    ("Upholds", ".upholds"),
+    ("Wants", ".wants"),
+];
+
+/// Whether a directory of this name in the search path has drop-ins of a unit,
+/// or links to units that one depends on.
+#[must_use]
+pub fn has_parts(name: &str) -> bool {
+    let mut suffixes = DEPENDENCY_SUFFIXES.iter().map(|(_, suffix)| *suffix);
+    name.strip_suffix(".d").is_some() || suffixes.any(|suffix| name.ends_with(suffix))
 }
 
 /// The main file of a unit.
@@ -135,8 +155,13 @@ impl Listing {
         aliases.insert(unit.clone());
         aliases.remove(&id);
         let aliases: Vec<UnitName> = aliases.into_iter().collect();
+        let directories = |suffix| part_directories(&id, &aliases, &self.dirs, suffix);
+        let dependencies = DEPENDENCY_SUFFIXES.iter();
         Located {
-            dropin_directories: dropin_directories(&id, &aliases, &self.dirs),
+            dropin_directories: directories(".d"),
+            dependency_directories: dependencies
+                .map(|(key, suffix)| (*key, directories(suffix)))
+                .collect(),
             id,
             aliases,
             fragment,
@@ -219,18 +244,23 @@ fn absolute(dir: &str, target: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The directories of a unit's drop-ins: those of its own name before those of
+/// The directories of a unit's drop-ins or dependencies, by suffix: those of its own name before those of
 /// its aliases before that of its type; then by search directory; then by how
 /// much of the name they have.
-fn dropin_directories(id: &UnitName, aliases: &[UnitName], dirs: &[SearchDir]) -> Vec<String> {
+fn part_directories(
+    id: &UnitName,
+    aliases: &[UnitName],
+    dirs: &[SearchDir],
+    suffix: &str,
+) -> Vec<String> {
     let mut directories = Vec::new();
     for name in std::iter::once(id).chain(aliases) {
         let names = dropin_names(name);
         for dir in dirs {
-            directories.extend(names.iter().map(|name| (dir, format!("{name}.d"))));
+            directories.extend(names.iter().map(|name| (dir, format!("{name}{suffix}"))));
         }
     }
-    let of_type = format!("{}.d", id.unit_type().name());
+    let of_type = format!("{}{suffix}", id.unit_type().name());
     directories.extend(dirs.iter().map(|dir| (dir, of_type.clone())));
     directories
         .into_iter()
@@ -244,21 +274,46 @@ fn dropin_directories(id: &UnitName, aliases: &[UnitName], dirs: &[SearchDir]) -
 /// name, the first counts.
 #[must_use]
 pub fn dropins(directories: &[(String, BTreeMap<String, DropIn>)]) -> Vec<String> {
+    let is_dropin = |file: &str| file.strip_suffix(".conf").is_some() && !file.starts_with('.');
+    let found = strongest(directories).into_iter();
+    found
+        .filter(|(file, _)| is_dropin(file))
+        .map(|(_, path)| path)
+        .collect()
+}
+
+/// The units that links lead to, and the paths of these, from what is in the
+/// directories of one key of [`Located::dependency_directories`]. It is the
+/// link's own name that counts.
+#[must_use]
+pub fn dependency_links(
+    directories: &[(String, BTreeMap<String, DropIn>)],
+) -> Vec<(UnitName, String)> {
+    let found = strongest(directories).into_iter();
+    found
+        .filter_map(|(file, path)| Some((file.parse().ok()?, path)))
+        .collect()
+}
+
+/// What counts in directories, by file name: the first of each, unless it is
+/// masked.
+fn strongest(directories: &[(String, BTreeMap<String, DropIn>)]) -> Vec<(&str, String)> {
     let mut found: BTreeMap<&str, Option<String>> = BTreeMap::new();
     for (directory, entries) in directories {
         for (file, kind) in entries {
-            if file.strip_suffix(".conf").is_some() && !file.starts_with('.') {
-                found.entry(file).or_insert_with(|| match kind {
-                    DropIn::File => Some(format!("{directory}/{file}")),
-                    DropIn::Masked => None,
-                });
-            }
+            found.entry(file).or_insert_with(|| match kind {
+                DropIn::File => Some(format!("{directory}/{file}")),
+                DropIn::Masked => None,
+            });
         }
     }
-    found.into_values().flatten().collect()
+    let found = found.into_iter();
+    found
+        .filter_map(|(file, path)| Some((file, path?)))
+        .collect()
 }
 
-/// The names whose `.d` directories hold drop-ins for a unit: `a-b@c.service`,
+/// The names whose directories hold drop-ins or dependencies of a unit: `a-b@c.service`,
 /// its template `a-b@.service`, then `a-@c.service` and `a-@.service`.
 fn dropin_names(name: &UnitName) -> Vec<String> {
     let mut names = Vec::new();

@@ -90,6 +90,19 @@ impl View {
         })
     }
 
+    /// Adds dependencies that links stand for: their key, and what
+    /// [`super::search::dependency_links`] found.
+    pub fn link(&mut self, key: &'static str, links: Vec<(UnitName, String)>) {
+        let (own, dependencies) = match self {
+            Self::Service(service) => (&service.unit, &mut service.dependencies),
+            Self::Socket(socket) => (&socket.unit, &mut socket.dependencies),
+            Self::Masked(_) | Self::NotGenerated(_) => return,
+        };
+        for (unit, path) in links {
+            dependencies.link(key, unit, own, path);
+        }
+    }
+
     /// The unit's own name.
     #[must_use]
     pub fn unit(&self) -> &UnitName {

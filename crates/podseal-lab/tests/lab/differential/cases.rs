@@ -142,6 +142,26 @@ impl Made {
                 "-> /dev/null".to_owned(),
             ),
             ("dtp-a-b.service.d/60-no.txt", set("f")),
+            (
+                "dtp-a-b.service.wants/dt-0-x.service",
+                "-> ../dt-0-x.service".to_owned(),
+            ),
+            (
+                "dtp-a-b.service.wants/dtt@.service",
+                "-> ../dtt@.service".to_owned(),
+            ),
+            (
+                "dtp-a-.service.requires/dt-1-x.service",
+                "-> ../dt-1-x.service".to_owned(),
+            ),
+            (
+                "dtp-.service.requires/dt-2-x.service",
+                "-> ../dt-2-x.service".to_owned(),
+            ),
+            (
+                "dtp-a-b.service.requires/dt-2-x.service",
+                "-> /dev/null".to_owned(),
+            ),
             ("dtm.service", "-> /dev/null".to_owned()),
             ("dte.service", String::new()),
             ("dtt@.service", unit("t")),

@@ -115,7 +115,7 @@ fn other_settings_are_warned_about() {
         &[
             "/units/a.service:5: MemoryMax= is left out",
             "/units/a.service:6: PIDFile= is left out",
-            "/units/a.service:7: NoSuch= in [Service] is not known",
+            "/units/a.service:7: unknown key \"NoSuch\" in section [Service]",
             "/units/a.service:8: Slice= is left out",
             "/units/a.socket:5: Requires=x.mount: a mount is not supervised",
         ],

@@ -316,3 +316,60 @@ fn drop_ins_of_aliases() {
         ]
     );
 }
+
+#[test]
+fn dependencies_that_are_links() {
+    let (dirs, contents) = dirs(&[
+        "hi/a-b@.service",
+        "hi/al@i.service -> a-b@.service",
+        "hi/a-b@.service.wants/b.service",
+        "lo/a-b@i.service.wants/b.service (empty)",
+        "lo/a-b@i.service.wants/c.service",
+        "lo/a-b@i.service.wants/t@.service",
+        "lo/a-b@i.service.wants/no-unit",
+        "lo/a-@.service.wants/c.service (empty)",
+        "lo/service.wants/d.service",
+        "lo/al@i.service.requires/e.service",
+        "hi/a-b@other.service.requires/f.service",
+    ]);
+    let located = Listing::new(dirs).locate(&"al@i.service".parse().expect("valid"));
+    let found = |key| -> Vec<String> {
+        let mut directories = located.dependency_directories.iter();
+        let (_, directories) = directories.find(|(of, _)| *of == key).expect("there");
+        let directories = directories.iter();
+        let directories: Vec<_> = directories
+            .map(|path| (path.clone(), contents[path].clone()))
+            .collect();
+        let links = dependency_links(&directories).into_iter();
+        links.map(|(unit, path)| format!("{unit} {path}")).collect()
+    };
+    assert_eq!(
+        found("Wants"),
+        [
+            "b.service /hi/a-b@.service.wants/b.service",
+            "c.service /lo/a-b@i.service.wants/c.service",
+            "d.service /lo/service.wants/d.service",
+            "t@.service /lo/a-b@i.service.wants/t@.service",
+        ]
+    );
+    assert_eq!(
+        found("Requires"),
+        ["e.service /lo/al@i.service.requires/e.service"]
+    );
+    assert_eq!(found("Upholds"), [""; 0]);
+}
+
+#[test]
+fn directories_with_parts_of_units() {
+    for name in [
+        "a.service.d",
+        "service.wants",
+        "a.socket.requires",
+        "a.upholds",
+    ] {
+        assert!(has_parts(name), "{name}");
+    }
+    for name in ["a.service", "wants", "d", "a.service.wanted"] {
+        assert!(!has_parts(name), "{name}");
+    }
+}
