@@ -118,7 +118,7 @@ pub(super) fn of_commands(sealing: &Sealing<'_>) -> Vec<Refusal> {
     if sealing.level < Level::Standard {
         return refusals;
     }
-    refusals.extend(zeroth_arguments(sealing.service));
+    refusals.extend(prefixes(sealing.service));
     for (key, commands) in &sealing.service.commands {
         for command in commands {
             let rules = OF_COMMANDS.iter();
@@ -162,24 +162,40 @@ fn no_podman(service: &Service) -> Option<Refusal> {
     })
 }
 
-/// Commands with the prefix `@`: the launcher gives a command its path as zeroth
-/// argument.
-fn zeroth_arguments(service: &Service) -> Vec<Refusal> {
+/// Prefixes behind which the launcher cannot be put: prefix, id, message, fix.
+const PREFIXES: &[(char, &str, &str, &str)] = &[
+    // It gives a command its path as zeroth argument.
+    (
+        '@',
+        "zeroth-argument",
+        "the launcher cannot give a command another name than its path",
+        "remove the @ and the word behind the path",
+    ),
+    // A shell would take its words apart once more.
+    (
+        '|',
+        "command-by-shell",
+        "the launcher would be given to the user's shell, with the rest of the line",
+        "remove the | and write the podman command itself",
+    ),
+];
+
+fn prefixes(service: &Service) -> Vec<Refusal> {
     let lines = service.settings.list("Service", "ExecStart").into_iter();
-    let has_one = |line: &str| {
-        let commands = raw_commands(line).unwrap_or_default();
-        commands
-            .iter()
-            .any(|command| command.prefixes.contains('@'))
-    };
     lines
-        .filter(|line| has_one(&line.value))
-        .map(|line| Refusal {
-            id: "zeroth-argument",
-            unit: service.unit.clone(),
-            origin: Some(line.origin.clone()),
-            message: "the launcher cannot give a command another name than its path".to_owned(),
-            fix: "remove the @ and the word behind the path".to_owned(),
+        .flat_map(|line| {
+            let commands = raw_commands(&line.value).unwrap_or_default();
+            let found = PREFIXES.iter().filter(move |(prefix, ..)| {
+                let mut commands = commands.iter();
+                commands.any(|command| command.prefixes.contains(*prefix))
+            });
+            found.map(|(_, id, message, fix)| Refusal {
+                id,
+                unit: service.unit.clone(),
+                origin: Some(line.origin.clone()),
+                message: (*message).to_owned(),
+                fix: (*fix).to_owned(),
+            })
         })
         .collect()
 }

@@ -176,6 +176,7 @@ fn commands_that_no_launcher_can_be_put_before() {
             "ExecStart=-@/usr/bin/podman /usr/bin/podman run x\n",
             "zeroth-argument",
         ),
+        ("ExecStart=|/usr/bin/podman run x\n", "command-by-shell"),
         (
             "ExecStart=/usr/bin/podseal enter -- podman run x\n",
             "launcher-in-command",
