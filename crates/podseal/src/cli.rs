@@ -1,7 +1,5 @@
 //! The command line.
 
-use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,8 +11,12 @@ use podseal_core::policy::{level, seal};
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 
 mod doctor;
+mod look;
+mod plumbing;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
+pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
+pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -335,109 +337,6 @@ pub(crate) enum StatusFormat {
     Json,
 }
 
-/// Show what a unit's file and drop-ins add up to.
-///
-/// Reads them as systemd does: search path, aliases, templates, masks, drop-ins
-/// and their order, resets, specifiers, defaults. systemd is not asked, and need
-/// not be there. Every value comes with the file and line it stands on, and
-/// what systemd would ignore or refuse is listed.
-///
-/// A .container file is shown as the service that Quadlet makes of it: by
-/// Podman's generator where that is installed, else by podseal's own
-/// translation. Where the two differ, it says so. PODSEAL_QUADLET names another
-/// generator to ask, or none where it is empty.
-///
-/// Ends with status 1 when a unit could not be read; the others are shown.
-#[derive(Debug, Args)]
-pub(crate) struct Show {
-    /// Units of the user's manager (the default).
-    #[arg(long)]
-    pub(crate) user: bool,
-
-    /// Units of the system's manager.
-    #[arg(long, conflicts_with = "user")]
-    pub(crate) system: bool,
-
-    /// How to write it.
-    #[arg(long, value_name = "FORMAT", default_value = "json")]
-    pub(crate) format: ShowFormat,
-
-    /// A unit, found where systemd finds it (.service is added where the type
-    /// is missing), or with a slash in it the path of a unit file, read with
-    /// the drop-ins beside it. A .container file is shown as the service that
-    /// Quadlet makes of it.
-    #[arg(required = true, value_name = "NAME|FILE")]
-    pub(crate) units: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ShowFormat {
-    Json,
-}
-
-/// Look for holes in the seal of units, and for what will break.
-///
-/// Reads units with their sockets and pause units as systemd does, and holds
-/// them against the rules of docs/rules.md. Where it cannot tell what a unit
-/// does it says so. Nothing is asked or started.
-///
-/// A comment `# podseal: ignore RULE reason` in a unit file or drop-in has a
-/// rule ignored for its unit; what was ignored is listed.
-///
-/// Exit status: 0 nothing found, 1 findings at or above --fail-on, 2 a unit
-/// could not be looked at; the others are reported all the same.
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
-pub(crate) struct Check {
-    /// Units of the user's manager (the default).
-    #[arg(long)]
-    pub(crate) user: bool,
-
-    /// Units of the system's manager.
-    #[arg(long, conflicts_with = "user")]
-    pub(crate) system: bool,
-
-    /// How to write it.
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: CheckFormat,
-
-    /// From which severity on findings make the exit status 1.
-    #[arg(long, value_name = "SEVERITY", default_value = "warning")]
-    pub(crate) fail_on: FailOn,
-
-    /// Write a drop-in with the settings that take findings away and change
-    /// nothing else, after showing it.
-    #[arg(long)]
-    pub(crate) fix: bool,
-
-    /// With --fix: only show what would be written.
-    #[arg(long, requires = "fix")]
-    pub(crate) dry_run: bool,
-
-    /// A unit, found where systemd finds it (.service is added where the type
-    /// is missing), or with a slash in it the path of a unit file, read with
-    /// what lies beside it, or of a directory of unit files [default: all units
-    /// that run Podman].
-    #[arg(value_name = "NAME|FILE|DIRECTORY")]
-    pub(crate) units: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CheckFormat {
-    Human,
-    Json,
-    /// SARIF 2.1.0, as code scanners read it.
-    Sarif,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    Error,
-    Warning,
-    Note,
-    Never,
-}
-
 /// Seal services that systemd runs, each with one drop-in.
 ///
 /// Writes NAME.service.d/50-podseal.conf and no other file: it restricts socket
@@ -497,116 +396,6 @@ pub(crate) struct Plan {
     /// path of a service's file, whose drop-in is written beside it.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub(crate) units: Vec<String>,
-}
-
-/// Seal this process and become COMMAND.
-///
-/// Joins rootless Podman's namespaces where needed, sets no-new-privileges,
-/// installs the system-call filter, and executes COMMAND in place: the process
-/// id stays, and with it LISTEN_PID.
-///
-/// A step that fails ends with systemd's own status for it: 200 working
-/// directory, 203 executing, 226 namespaces, 227 no-new-privileges, 228
-/// seccomp, 232 socket families (systemd.exec(5)).
-#[derive(Debug, Args)]
-pub(crate) struct Enter {
-    #[command(flatten)]
-    pub(crate) seal: Seal,
-
-    /// Whether to join Podman's user and mount namespaces.
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(crate) join: Join,
-
-    /// Have Podman make its pause process where it is not running. Not possible
-    /// when no-new-privileges is set already, as in a sealed unit.
-    #[arg(long)]
-    pub(crate) make_pause: bool,
-
-    /// Leave out a part of the seal, for a unit that does not ask for it. May be
-    /// given more than once.
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) without: Vec<Without>,
-
-    /// Zeroth argument of COMMAND, where it is not COMMAND itself.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) argv0: Option<OsString>,
-
-    /// The command, looked up in PATH.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Without {
-    /// The list of socket families.
-    Families,
-    /// That system calls through a foreign ABI kill the process.
-    Abi,
-    /// That io_uring looks absent.
-    IoUring,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Join {
-    /// When COMMAND is podman and the user is not root.
-    Auto,
-    /// When the user is not root.
-    Always,
-    Never,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Pause {
-    /// Have Podman make its pause process, unless a living one is there.
-    Ensure {
-        /// Say nothing but errors.
-        #[arg(long, short)]
-        quiet: bool,
-    },
-}
-
-/// Try every known way out of a seal.
-///
-/// Ways that need a socket to sacrifice are tried on the one that is handed
-/// over (LISTEN_FDS) under the way's name, and those that lead somewhere when
-/// it is said where.
-#[derive(Debug, Args)]
-pub(crate) struct Probe {
-    /// Who listens at 127.0.0.1, and should not hear from here.
-    #[arg(long, value_name = "ADDRESS", requires = "token")]
-    pub(crate) victim: Option<SocketAddr>,
-
-    /// Who listens at ::1, and should not hear from here.
-    #[arg(long, value_name = "ADDRESS", requires = "token")]
-    pub(crate) victim_ipv6: Option<SocketAddr>,
-
-    /// An abstract UNIX socket that somebody outside listens on.
-    #[arg(long, value_name = "NAME", requires = "token")]
-    pub(crate) victim_abstract: Option<String>,
-
-    /// A process outside that minds nothing.
-    #[arg(long, value_name = "PID")]
-    pub(crate) victim_process: Option<i32>,
-
-    /// What to write to whoever is reached, before the way's name.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) token: Option<String>,
-}
-
-/// Echo whatever arrives on the sockets handed over.
-#[derive(Debug, Args)]
-pub(crate) struct Echo {
-    /// Tell the supervisor when ready (READY=1, sd_notify(3)).
-    #[arg(long)]
-    pub(crate) sdnotify: bool,
-
-    /// Wait so long before serving, to play a slow start.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
-    pub(crate) start_sleep: Duration,
-
-    /// Say what happens on standard error.
-    #[arg(long)]
-    pub(crate) debug: bool,
 }
 
 /// Show the whole story on this machine in seconds.

@@ -1,0 +1,119 @@
+//! Arguments of the verbs that units and other programs use.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{Seal, duration};
+
+/// Seal this process and become COMMAND.
+///
+/// Joins rootless Podman's namespaces where needed, sets no-new-privileges,
+/// installs the system-call filter, and executes COMMAND in place: the process
+/// id stays, and with it LISTEN_PID.
+///
+/// A step that fails ends with systemd's own status for it: 200 working
+/// directory, 203 executing, 226 namespaces, 227 no-new-privileges, 228
+/// seccomp, 232 socket families (systemd.exec(5)).
+#[derive(Debug, Args)]
+pub(crate) struct Enter {
+    #[command(flatten)]
+    pub(crate) seal: Seal,
+
+    /// Whether to join Podman's user and mount namespaces.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) join: Join,
+
+    /// Have Podman make its pause process where it is not running. Not possible
+    /// when no-new-privileges is set already, as in a sealed unit.
+    #[arg(long)]
+    pub(crate) make_pause: bool,
+
+    /// Leave out a part of the seal, for a unit that does not ask for it. May be
+    /// given more than once.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) without: Vec<Without>,
+
+    /// Zeroth argument of COMMAND, where it is not COMMAND itself.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) argv0: Option<OsString>,
+
+    /// The command, looked up in PATH.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Without {
+    /// The list of socket families.
+    Families,
+    /// That system calls through a foreign ABI kill the process.
+    Abi,
+    /// That io_uring looks absent.
+    IoUring,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Join {
+    /// When COMMAND is podman and the user is not root.
+    Auto,
+    /// When the user is not root.
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pause {
+    /// Have Podman make its pause process, unless a living one is there.
+    Ensure {
+        /// Say nothing but errors.
+        #[arg(long, short)]
+        quiet: bool,
+    },
+}
+
+/// Try every known way out of a seal.
+///
+/// Ways that need a socket to sacrifice are tried on the one that is handed
+/// over (LISTEN_FDS) under the way's name, and those that lead somewhere when
+/// it is said where.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// Who listens at 127.0.0.1, and should not hear from here.
+    #[arg(long, value_name = "ADDRESS", requires = "token")]
+    pub(crate) victim: Option<SocketAddr>,
+
+    /// Who listens at ::1, and should not hear from here.
+    #[arg(long, value_name = "ADDRESS", requires = "token")]
+    pub(crate) victim_ipv6: Option<SocketAddr>,
+
+    /// An abstract UNIX socket that somebody outside listens on.
+    #[arg(long, value_name = "NAME", requires = "token")]
+    pub(crate) victim_abstract: Option<String>,
+
+    /// A process outside that minds nothing.
+    #[arg(long, value_name = "PID")]
+    pub(crate) victim_process: Option<i32>,
+
+    /// What to write to whoever is reached, before the way's name.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) token: Option<String>,
+}
+
+/// Echo whatever arrives on the sockets handed over.
+#[derive(Debug, Args)]
+pub(crate) struct Echo {
+    /// Tell the supervisor when ready (READY=1, sd_notify(3)).
+    #[arg(long)]
+    pub(crate) sdnotify: bool,
+
+    /// Wait so long before serving, to play a slow start.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub(crate) start_sleep: Duration,
+
+    /// Say what happens on standard error.
+    #[arg(long)]
+    pub(crate) debug: bool,
+}
