@@ -143,12 +143,28 @@ fn guardian_line(sealing: &Sealing<'_>) -> String {
 /// them does.
 #[must_use]
 pub fn base(service: &Service) -> u64 {
-    let lines = COPIED.iter().flat_map(|key| {
-        let list = service.settings.list("Service", key);
-        list.into_iter()
-            .map(move |s| format!("{key}={}\n", s.value))
-    });
-    header::hash(&lines.collect::<String>())
+    base_without(service, None)
+}
+
+/// The same of a service that is sealed: without the drop-in at this path.
+#[must_use]
+pub fn base_without(service: &Service, dropin: Option<&str>) -> u64 {
+    let mut text = String::new();
+    for key in COPIED {
+        let mut lines = Vec::new();
+        for setting in service.settings.all("Service", key) {
+            if Some(setting.origin.file.as_str()) == dropin {
+                continue;
+            }
+            if setting.value.is_empty() {
+                lines.clear();
+            } else {
+                lines.push(format!("{key}={}\n", setting.value));
+            }
+        }
+        text.extend(lines);
+    }
+    header::hash(&text)
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@ use crate::audit::Severity::Warning;
 use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule};
 use crate::audit::subject::Container;
+use crate::plan;
+use crate::plan::header::{Found, read};
 use crate::unit::effective::Origin;
+use crate::unit::effective::merge::Source;
 
 /// The name of the drop-in.
 const NAME: &str = "50-podseal.conf";
@@ -21,8 +24,8 @@ const KEYS: &[&str] = &[
 pub(super) const RULES: &[Rule] = &[Rule {
     id: "seal-stale",
     severity: Warning,
-    title: "the seal is not the whole one",
-    why: "podseal's drop-in lacks something that a seal has: an older version wrote it, it was edited, or it was cut off. It looks like a seal and is not all of one.",
+    title: "the seal is out of date",
+    why: "podseal's drop-in lacks something that a seal has, was edited, or has the commands that the service had before they were changed. It looks like a seal and is not that of the service.",
     fix: "run `podseal seal` on the service again",
     references: &["systemd.unit(5)"],
     bad: Example {
@@ -49,14 +52,34 @@ fn stale(container: &Container<'_>) -> Vec<Fault> {
             .filter(|key| container.is_rootless() || *key != "ExecStartPre")
             .filter(|key| source.file.values("Service", key).next().is_none())
             .collect();
-        if !lacking.is_empty() {
-            let origin = Origin {
-                file: source.path.clone(),
-                line: 1,
-            };
-            let message = format!("this drop-in has no {}=", lacking.join("= and no "));
-            faults.push(Fault::at(Place::whole(&origin), message));
-        }
+        let message = if lacking.is_empty() {
+            changed(container, source)
+        } else {
+            let lacking = lacking.join("= and no ");
+            Some(format!("this drop-in has no {lacking}="))
+        };
+        let origin = Origin {
+            file: source.path.clone(),
+            line: 1,
+        };
+        faults.extend(message.map(|message| Fault::at(Place::whole(&origin), message)));
     }
     faults
+}
+
+/// What has changed since podseal wrote a drop-in.
+fn changed(container: &Container<'_>, source: &Source) -> Option<String> {
+    let text = String::from_utf8_lossy(source.file.as_bytes());
+    match read(&text) {
+        Found::Ours(made)
+            if made.base != plan::base_without(container.service, Some(&source.path)) =>
+        {
+            Some(
+                "the service's commands were changed since, and this drop-in has the old ones"
+                    .into(),
+            )
+        }
+        Found::Edited => Some("this drop-in was edited since podseal wrote it".into()),
+        Found::Ours(_) | Found::Foreign => None,
+    }
 }

@@ -114,9 +114,17 @@ fn files_of_others_and_edited_ones_stay() {
 fn a_seal_is_renewed_when_its_base_has_changed() {
     let place = Place::new();
     unit(&place, "web.service", RUN);
+    let is_stale = || {
+        podseal(&place, &["check", "web"])
+            .stdout
+            .contains("[seal-stale]")
+    };
     podseal(&place, &["seal", "web"]).expect(0, &["sealed"]);
+    assert!(!is_stale());
     unit(&place, "web.service", &RUN.replace(" x\n", " y\n"));
+    assert!(is_stale());
     podseal(&place, &["seal", "web"]).expect(0, &["sealed web.service"]);
+    assert!(!is_stale());
     let text = fs::read_to_string(drop_in(&place, "web.service")).unwrap();
     assert!(text.ends_with(" y\n"), "{text}");
     // Without its unit the seal can still be taken off.
