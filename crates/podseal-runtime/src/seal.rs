@@ -235,7 +235,7 @@ pub fn restrict(
         source: errno.into(),
     })?;
     landlock::restrict(seal, mechanisms, warn)?;
-    let filter: Vec<_> = filter::compile_of(architecture, seal, mechanisms)
+    let filter: Vec<_> = filter::compile(architecture, seal, mechanisms)
         .instructions()
         .iter()
         .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))

@@ -122,20 +122,14 @@ const X32_BIT: u32 = 0x4000_0000;
 /// A tracer sets this number to skip a call; the kernel then answers ENOSYS.
 const NO_CALL: u32 = u32::MAX;
 
-/// Compiles the filter of `seal` for `architecture`.
-#[must_use]
-pub fn compile(architecture: Architecture, seal: &Seal) -> Program {
-    compile_of(architecture, seal, &seal.mechanisms())
-}
-
-/// The same with no more than what `mechanisms` need: for tests that show what
-/// each of them is for.
+/// Compiles the filter of `seal` for `architecture`, with no more than what
+/// `mechanisms` need: [`Seal::mechanisms`], or fewer to show what each is for.
 ///
 /// With [`mechanism::NATIVE_ABI`] a foreign ABI (i386 or x32 on x86-64, 32-bit
 /// ARM on aarch64) kills the process with SIGSYS, as systemd's
 /// `SystemCallArchitectures=native` does.
 #[must_use]
-pub fn compile_of(
+pub fn compile(
     architecture: Architecture,
     seal: &Seal,
     mechanisms: &[&'static Mechanism],

@@ -16,9 +16,13 @@ fn seal(level: Level, families: &str) -> Seal {
     }
 }
 
+fn compiled(architecture: Architecture, seal: &Seal) -> Program {
+    compile(architecture, seal, &seal.mechanisms())
+}
+
 fn ask(architecture: Architecture, seal: &Seal, call: Call, arguments: [u64; 4]) -> Action {
     let [a, b, c, d] = arguments;
-    compile(architecture, seal)
+    compiled(architecture, seal)
         .run(&SystemCall {
             number: architecture.number(call),
             architecture: architecture.audit_token(),
@@ -158,7 +162,7 @@ fn a_foreign_abi_kills_and_everything_else_passes() {
         };
         for level in Level::ALL {
             assert_eq!(
-                compile(filter_for, &seal(level, "AF_UNIX AF_NETLINK")).run(&call),
+                compiled(filter_for, &seal(level, "AF_UNIX AF_NETLINK")).run(&call),
                 Ok(expected),
                 "{filter_for:?} {level} {call:?}"
             );
@@ -314,7 +318,7 @@ fn the_longest_program_still_jumps_within_a_byte() {
         .is_ok()
     );
     for (level, most) in [(Level::Families, 24), (Level::Standard, 48)] {
-        let program = compile(Architecture::X86_64, &seal(level, "AF_UNIX AF_NETLINK"));
+        let program = compiled(Architecture::X86_64, &seal(level, "AF_UNIX AF_NETLINK"));
         let length = program.instructions().len();
         assert!(length <= most, "{level}: {length}");
     }
@@ -333,7 +337,7 @@ fn parts_can_be_left_out() {
             without,
             ..Seal::of_families(FamilySet::default())
         };
-        let program = compile(Architecture::X86_64, &seal);
+        let program = compiled(Architecture::X86_64, &seal);
         let passes = |architecture: u32, number| {
             let arguments = [2, 1, 0, 0, 0, 0];
             let call = SystemCall {
