@@ -3,12 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use podseal_core::bpf;
 use serde_json::Value;
 
 use crate::account::{is_root, lacking_here, normal_user};
 use crate::container::as_user;
-use crate::fixture::{Ended, Place, Running, output};
+use crate::fixture::{Ended, Place, Running, output, without_landlock};
 
 /// What doctor says as JSON, and how it ended.
 struct Said {
@@ -243,22 +242,9 @@ fn what_a_wrong_pid_file_names_is_said() {
     }
 }
 
-/// A kernel without Landlock, played by a filter that refuses to know it.
 #[test]
 fn without_landlock_only_the_lower_level_is_left() {
-    const CREATE_RULESET: u32 = 444;
-    const ENOSYS: u16 = 38;
-    let filter = [
-        bpf::load(bpf::offset::NUMBER),
-        bpf::jump_equal(CREATE_RULESET, 0, 1),
-        bpf::answer(bpf::Action::Errno(ENOSYS)),
-        bpf::answer(bpf::Action::Allow),
-    ]
-    .map(|i| (i.code, i.jump_true, i.jump_false, i.operand));
-    // Filters are a thread's own, and inherited by what it starts.
-    let play = move || {
-        rustix::thread::set_no_new_privs(true).unwrap();
-        podseal_sys::seccomp::install(&filter).unwrap();
+    without_landlock(move || {
         let place = Place::new();
         let said = doctor(&place, &[], &[]);
         said.expect(
@@ -272,8 +258,7 @@ fn without_landlock_only_the_lower_level_is_left() {
         assert_eq!(said.reach("standard"), "not-reachable");
         assert_ne!(said.reach("families"), "not-reachable", "{:?}", said.ended);
         place.expect_nothing_left();
-    };
-    std::thread::spawn(play).join().unwrap();
+    });
 }
 
 #[test]

@@ -3,13 +3,12 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 
-use podseal_core::bpf;
 use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, PROBES, ProbeReport};
 use rustix::net::{AddressFamily, SocketType};
 
 use crate::account::{is_root, lacking_here, normal_user};
-use crate::fixture::{Ended, Place, output};
+use crate::fixture::{Ended, Place, output, without_landlock};
 
 const EAFNOSUPPORT: i32 = 97;
 
@@ -86,23 +85,10 @@ fn a_socket_that_cannot_be_sealed_ends_the_launch() {
     }
 }
 
-/// A kernel without Landlock, played by a filter that refuses to know it.
 #[test]
 fn without_landlock_level_standard_is_refused_or_said_to_be_less() {
-    const CREATE_RULESET: u32 = 444;
-    const ENOSYS: u16 = 38;
-    let filter = [
-        bpf::load(bpf::offset::NUMBER),
-        bpf::jump_equal(CREATE_RULESET, 0, 1),
-        bpf::answer(bpf::Action::Errno(ENOSYS)),
-        bpf::answer(bpf::Action::Allow),
-    ]
-    .map(|i| (i.code, i.jump_true, i.jump_false, i.operand));
     let lacks = "lacks what level standard needs for \"no TCP connections out\": Landlock ABI 4";
-    // Filters are a thread's own, and inherited by what it starts.
-    let play = move || {
-        rustix::thread::set_no_new_privs(true).unwrap();
-        podseal_sys::seccomp::install(&filter).unwrap();
+    without_landlock(move || {
         let place = Place::new();
         let run = |options: &[&str]| enter(&place, options, &["echo", "started"]);
         run(&[]).expect(228, &[lacks, "--best-effort"]);
@@ -118,8 +104,7 @@ fn without_landlock_level_standard_is_refused_or_said_to_be_less() {
             matches!(netlink, Some(Outcome::Refused { .. })),
             "{report:?}"
         );
-    };
-    std::thread::spawn(play).join().unwrap();
+    });
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use podseal_core::bpf;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -35,6 +36,26 @@ pub(crate) fn eventually<T>(bound: Duration, mut look: impl FnMut() -> Option<T>
         }
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Runs `play` on a kernel without Landlock, played by a filter that refuses to
+/// know it. Filters are a thread's own, and inherited by what it starts.
+pub(crate) fn without_landlock(play: impl FnOnce() + Send + 'static) {
+    const CREATE_RULESET: u32 = 444;
+    const ENOSYS: u16 = 38;
+    let filter = [
+        bpf::load(bpf::offset::NUMBER),
+        bpf::jump_equal(CREATE_RULESET, 0, 1),
+        bpf::answer(bpf::Action::Errno(ENOSYS)),
+        bpf::answer(bpf::Action::Allow),
+    ]
+    .map(|i| (i.code, i.jump_true, i.jump_false, i.operand));
+    let sealed = move || {
+        rustix::thread::set_no_new_privs(true).unwrap();
+        podseal_sys::seccomp::install(&filter).unwrap();
+        play();
+    };
+    thread::spawn(sealed).join().unwrap();
 }
 
 /// A run-time directory of its own, for podseal run by some user. Every
