@@ -11,6 +11,7 @@ pub mod exec;
 pub mod families;
 pub mod file;
 pub mod name;
+mod path;
 pub mod quadlet;
 pub mod quote;
 pub mod specifier;

@@ -13,7 +13,7 @@ use podseal_core::audit::subject::{Set, Subject};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{UnitName, UnitType};
 
-use crate::units::{Target, UnitError, Units};
+use crate::units::{Target, UnitError, Units, directory_of};
 
 /// The units of an audit.
 #[derive(Debug)]
@@ -350,10 +350,7 @@ fn home(target: &Target) -> Home {
     match target {
         Target::Name(_) | Target::Quadlet(_) => Home::Path,
         Target::File { path, .. } | Target::QuadletFile(path) => {
-            let directory = match path.parent() {
-                Some(parent) if parent != Path::new("") => parent,
-                _ => Path::new("."),
-            };
+            let directory = directory_of(path);
             // One directory, however it is written.
             let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.into());
             Home::Directory(directory)

@@ -231,7 +231,7 @@ impl Reader<'_> {
         for alias in loaded.aliases {
             self.aliases.insert(alias, own.clone());
         }
-        let mut read = supervised::read(&loaded.view, &loaded.settings, &self.context);
+        let mut read = supervised::read(&loaded.view, &self.context);
         let remarks = std::mem::take(&mut read.remarks);
         self.remarks
             .extend(remarks.into_iter().map(|remark| (own.clone(), remark)));

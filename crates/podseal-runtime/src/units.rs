@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use podseal_core::unit::Effect;
-use podseal_core::unit::effective::merge::{Merged, MergedSetting, Source};
+use podseal_core::unit::effective::merge::Source;
 use podseal_core::unit::effective::search::{
     DropIn, Entry, Fragment, Located, dependency_links, dropins,
 };
@@ -26,7 +26,6 @@ use podseal_core::unit::file::UnitFile;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 use podseal_core::unit::quadlet::container::Surroundings;
 use podseal_core::unit::quadlet::resource::{has_type, is_quadlet};
-use podseal_core::unit::specifier::Specifiers;
 
 use listing::Listing;
 
@@ -104,8 +103,6 @@ pub struct Unit {
     pub aliases: Vec<UnitName>,
     /// What its files add up to.
     pub view: View,
-    /// Every setting in them, where they are a unit's own files.
-    pub settings: Vec<MergedSetting>,
 }
 
 /// The units of one manager. A directory is listed once, when it is first
@@ -308,7 +305,6 @@ impl Units {
     fn unit(&self, target: &Target, unit: &UnitName, listing: &Listing) -> Result<Unit, UnitError> {
         let located = listing.units.locate(unit);
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
-        let mut settings = Vec::new();
         let mut view = match &located.fragment {
             Fragment::Missing => return Err(missing(target, unit, listing, self.scope)),
             Fragment::Masked(path) => masked(path),
@@ -323,13 +319,6 @@ impl Units {
                         masked(path)
                     } else {
                         let dropins = self.dropins(&located)?;
-                        let specifiers = Specifiers {
-                            unit: &located.id,
-                            fragment: Some(&fragment.path),
-                            host: &self.host,
-                        };
-                        let merged = Merged::new(&fragment, &dropins, &specifiers);
-                        settings = merged.settings;
                         View::new(&located.id, &fragment, &dropins, &self.host, self.scope)
                             .ok_or_else(|| UnitError::Kind {
                                 unit: located.id.clone(),
@@ -342,7 +331,6 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
-            settings,
         })
     }
 
@@ -366,7 +354,6 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
-            settings: Vec::new(),
         })
     }
 
@@ -434,17 +421,21 @@ fn link(view: &mut View, located: &Located) -> Result<(), UnitError> {
     Ok(())
 }
 
-/// The directory of a file as core wants it: absolute, without links and `..`.
-fn parent(path: &Path) -> Result<String, UnitError> {
-    let directory = match path.parent() {
+/// The directory that a path is in, as it is written.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// The directory of a file as core wants it: absolute, without links and `..`.
+fn parent(path: &Path) -> Result<String, UnitError> {
     let error = |source| UnitError::Read {
         path: path.display().to_string(),
         source,
     };
-    let directory = fs::canonicalize(directory).map_err(error)?;
+    let directory = fs::canonicalize(directory_of(path)).map_err(error)?;
     let text = directory.to_str().map(str::to_owned);
     text.ok_or(UnitError::PathNotUtf8 { path: directory })
 }

@@ -120,7 +120,8 @@ const RELATIONS: &[(&str, Relation)] = &[
 
 /// Reads what is to be supervised from a unit's view and its merged settings.
 #[must_use]
-pub fn read(view: &View, settings: &[MergedSetting], context: &Context) -> Read {
+pub fn read(view: &View, context: &Context) -> Read {
+    let settings = view.settings();
     let mut remarks = Remarks::default();
     diagnostics(view.diagnostics(), &mut remarks);
     for (index, setting) in settings.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 
 use super::Problem;
-use super::words::{Flags, Words};
+use super::words::{Flags, each_word};
 use crate::family::Family;
 
 /// How a set of families is meant.
@@ -128,34 +128,21 @@ impl AddressFamiliesReader {
         };
         self.le_v260.start_line(invert);
         self.ge_v261.start_line(invert);
-        let mut problems = Vec::new();
-        let mut words = Words::new(names);
         let mut stopped = false;
-        loop {
-            let word = match words.next_word(Flags::UNQUOTE) {
-                Ok(Some(word)) => word,
-                Ok(None) => break,
-                Err(error) => {
-                    problems.push(Problem::ignored(format!(
-                        "{error} in {value:?}, the rest of the line is ignored"
-                    )));
-                    break;
-                }
-            };
-            if let Some(family) = Family::from_name(&word) {
-                self.le_v260.add(family, invert);
-                if !stopped {
-                    self.ge_v261.add(family, invert);
-                }
-            } else {
+        each_word(value, names, Flags::UNQUOTE, |word| {
+            let Some(family) = Family::from_name(word) else {
                 stopped = true;
-                problems.push(Problem::ignored(format!(
+                return Err(format!(
                     "unknown address family {word:?} is ignored, \
                      by systemd from version 261 on with the rest of its line"
-                )));
+                ));
+            };
+            self.le_v260.add(family, invert);
+            if !stopped {
+                self.ge_v261.add(family, invert);
             }
-        }
-        problems
+            Ok(())
+        })
     }
 
     /// What the lines so far add up to.

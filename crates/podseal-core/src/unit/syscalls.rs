@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::families::FilterMode;
-use super::words::{Flags, Words};
+use super::words::{Flags, each_word};
 use super::{Problem, WHITESPACE};
 
 /// The system calls of io_uring, see `io_uring(7)`. The first makes a ring.
@@ -118,24 +118,9 @@ impl SyscallFilterReader {
         let allow = *self.allow.get_or_insert(!invert);
         // A line of the other polarity takes off the list.
         let list = allow != invert;
-        let mut problems = Vec::new();
-        let mut words = Words::new(names);
-        loop {
-            let word = match words.next_word(Flags::NONE) {
-                Ok(Some(word)) => word,
-                Ok(None) => break,
-                Err(error) => {
-                    problems.push(Problem::ignored(format!(
-                        "{error} in {value:?}, the rest of the line is ignored"
-                    )));
-                    break;
-                }
-            };
-            if let Err(message) = self.word(&word, invert, list) {
-                problems.push(Problem::ignored(message));
-            }
-        }
-        problems
+        each_word(value, names, Flags::NONE, |word| {
+            self.word(word, invert, list)
+        })
     }
 
     fn word(&mut self, word: &str, invert: bool, list: bool) -> Result<(), String> {

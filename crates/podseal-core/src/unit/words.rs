@@ -67,6 +67,30 @@ pub enum WordError {
     NotUtf8,
 }
 
+/// Goes through the words of a line that systemd reads until it cannot be split
+/// further; what `word` says against one is noted, and the next one read.
+pub(super) fn each_word(
+    value: &str,
+    text: &str,
+    flags: Flags,
+    mut word: impl FnMut(&str) -> Result<(), String>,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut words = Words::new(text);
+    loop {
+        match words.next_word(flags) {
+            Ok(Some(next)) => problems.extend(word(&next).err().map(Problem::ignored)),
+            Ok(None) => return problems,
+            Err(error) => {
+                problems.push(Problem::ignored(format!(
+                    "{error} in {value:?}, the rest of the line is ignored"
+                )));
+                return problems;
+            }
+        }
+    }
+}
+
 /// A value that is taken apart from its start.
 #[derive(Clone, Debug)]
 pub struct Words<'a> {

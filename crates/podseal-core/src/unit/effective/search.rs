@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::unit::name::{NameKind, UnitName};
+use crate::unit::path;
 
 /// One directory of the search path, as the caller found it. Directories are
 /// given in the order of the path, the first being the strongest.
@@ -208,7 +209,7 @@ enum Entered {
 
 /// What a link stands for; `None` where systemd rejects it.
 fn follow(name: &UnitName, dir: &SearchDir, target: &str, dirs: &[SearchDir]) -> Option<Entered> {
-    let target = absolute(&dir.path, target);
+    let target = path::absolute(&dir.path, target);
     if target == "/dev/null" {
         return Some(Entered::Fragment(false));
     }
@@ -228,25 +229,9 @@ fn follow(name: &UnitName, dir: &SearchDir, target: &str, dirs: &[SearchDir]) ->
     compatible.then_some(Entered::Alias(alias))
 }
 
-/// The path of a link's target, without `.` and `..`.
-fn absolute(dir: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    let base = if target.starts_with('/') { "" } else { dir };
-    for part in base.split('/').chain(target.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
-/// The directories of a unit's drop-ins or dependencies, by suffix: those of its own name before those of
-/// its aliases before that of its type; then by search directory; then by how
-/// much of the name they have.
+/// The directories of a unit's drop-ins or dependencies, by suffix: those of its
+/// own name before those of its aliases before that of its type; then by search
+/// directory; then by how much of the name they have.
 fn part_directories(
     id: &UnitName,
     aliases: &[UnitName],

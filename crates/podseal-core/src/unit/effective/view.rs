@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::merge::{Merged, Source};
+use super::merge::{Merged, MergedSetting, Source};
 use super::quadlet::NotGenerated;
 use super::service::Service;
 use super::socket::Socket;
@@ -134,6 +134,16 @@ impl View {
         };
         let files = fragment.into_iter().chain(dropins);
         files.map(String::as_str).collect()
+    }
+
+    /// Every setting in its files, those without a field of their own included.
+    #[must_use]
+    pub fn settings(&self) -> &[MergedSetting] {
+        match self {
+            Self::Service(service) => &service.settings.settings,
+            Self::Socket(socket) => &socket.settings.settings,
+            Self::Masked(_) | Self::NotGenerated(_) => &[],
+        }
     }
 
     /// What systemd ignores or refuses.

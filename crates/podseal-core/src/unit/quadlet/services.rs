@@ -6,6 +6,7 @@ use super::resource::{Resources, is_quadlet};
 use super::values::{Section, Value};
 use super::{Generator, QuadletError, QuadletFile};
 use crate::unit::effective::{Origin, Scope};
+use crate::unit::path;
 
 /// Keys of `[Unit]` in which the newer generator replaces the name of a Quadlet
 /// file by that of its service.
@@ -159,16 +160,6 @@ impl Builder<'_> {
             Some((directory, _)) => directory,
             None => "",
         };
-        let mut parts: Vec<&str> = Vec::new();
-        for part in directory.split('/').chain(path.split('/')) {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    parts.pop();
-                }
-                part => parts.push(part),
-            }
-        }
-        format!("/{}", parts.join("/"))
+        path::absolute(directory, path)
     }
 }
