@@ -26,6 +26,10 @@ const FILES: &[Generated] = &[
         path: "docs/schema/show.schema.json",
         make: schemas::show,
     },
+    Generated {
+        path: "docs/schema/verify.schema.json",
+        make: schemas::verify,
+    },
 ];
 
 /// Generated files cannot be made, read or written.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use podseal_core::probe::{Handed, Network, PROBES, ProbeReport};
 
@@ -71,16 +71,35 @@ impl Trial {
     /// # Errors
     /// See [`ProofError`].
     pub fn run(&self, mut command: Vec<String>) -> Result<ProbeReport, ProofError> {
-        let sockets: Vec<_> = self
-            .sacrifices
-            .iter()
+        command.extend(self.arguments());
+        let output = command::run_with_sockets(&command, &self.sockets(), LIMIT)?.success()?;
+        self.report(&output)
+    }
+
+    /// The sockets that the probe program is to be handed, and their names.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
+        let sacrifices = self.sacrifices.iter();
+        sacrifices
             .map(|sacrifice| (sacrifice.id, sacrifice.listener.as_fd()))
-            .collect();
-        command.push("probe".into());
-        command.extend(self.victims.options());
-        let output = command::run_with_sockets(&command, &sockets, LIMIT)?.success()?;
+            .collect()
+    }
+
+    /// The arguments of podseal that make it the probe program.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["probe".to_owned()];
+        arguments.extend(self.victims.options());
+        arguments
+    }
+
+    /// What the probe program said, and the victims have to say to it.
+    ///
+    /// # Errors
+    /// See [`ProofError`].
+    pub fn report(&self, output: &str) -> Result<ProbeReport, ProofError> {
         let mut report: ProbeReport =
-            serde_json::from_str(&output).map_err(|source| ProofError::Report { source })?;
+            serde_json::from_str(output).map_err(|source| ProofError::Report { source })?;
         let reached = self.victims.reached().map_err(failed("ask the victims"))?;
         for result in &mut report.results {
             let probe = PROBES.iter().find(|probe| probe.id == result.id);

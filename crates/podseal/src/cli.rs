@@ -13,10 +13,12 @@ use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 mod doctor;
 mod look;
 mod plumbing;
+mod verify;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
 pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
+pub(crate) use verify::{Receive, Verify, VerifyFormat};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     Unseal(Unseal),
     /// Look for holes in the seal of units, and for what will break.
     Check(Check),
+    /// Prove that a service's seal holds.
+    Verify(Verify),
     /// Say what this host can do, and what stands in the way.
     Doctor(Doctor),
     /// Show the whole story on this machine in seconds.
@@ -89,6 +93,10 @@ pub(crate) enum Command {
     /// (plumbing).
     #[command(hide = true)]
     Probe(Probe),
+    /// Get sockets and output from another process, and run COMMAND with them
+    /// (plumbing).
+    #[command(hide = true)]
+    Receive(Receive),
     /// Echo whatever arrives on the sockets handed over (LISTEN_FDS): the
     /// demo's server.
     #[command(hide = true)]

@@ -17,9 +17,11 @@ mod echo;
 mod enter;
 mod pause;
 mod probe;
+mod receive;
 mod run;
 mod seal;
 mod show;
+mod verify;
 
 /// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {
@@ -64,11 +66,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Seal(arguments) => seal::seal(&arguments),
         Command::Unseal(arguments) => seal::unseal(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),
         Command::Probe(arguments) => probe::run(arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),
     })
 }

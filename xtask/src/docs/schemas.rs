@@ -1,6 +1,7 @@
 //! JSON schemas of what podseal prints.
 
 use podseal_core::unit::effective::document::Document;
+use podseal_core::verify::document;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
@@ -9,6 +10,11 @@ use super::DocsError;
 /// That of `podseal show`.
 pub(super) fn show() -> Result<Vec<u8>, DocsError> {
     schema::<Document>("podseal show")
+}
+
+/// That of `podseal verify`.
+pub(super) fn verify() -> Result<Vec<u8>, DocsError> {
+    schema::<document::Document>("podseal verify")
 }
 
 /// The schema of a type as it is written, not as it would be read.

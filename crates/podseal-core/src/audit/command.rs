@@ -92,48 +92,56 @@ impl Command {
 }
 
 fn program(path: &str, words: &[Word<Origin>]) -> Program {
-    let name = path.rsplit('/').next().unwrap_or(path);
     let text = |at: usize| words.get(at).map(|word| word.text.as_str());
-    match name {
+    match file_name(path) {
         "podman" => Program::Podman(Invocation::parse(words)),
-        "podseal" => match (text(0), text(1)) {
-            (Some("enter"), _) => launched(words.get(1..).unwrap_or_default()),
-            (Some("pause"), Some("ensure")) => Program::PauseEnsure,
-            _ => unclear(path, words),
+        "podseal" if (text(0), text(1)) == (Some("pause"), Some("ensure")) => Program::PauseEnsure,
+        _ => match wrapped(path, words) {
+            Some((command, rest)) => program(&command.text, rest),
+            None => unclear(path, words),
         },
+    }
+}
+
+/// The name of a program, which says what it is.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The command that a program becomes, and its arguments: behind `podseal enter`
+/// or `env` and what belongs to them.
+pub(crate) fn wrapped<'a, P>(
+    path: &str,
+    words: &'a [Word<P>],
+) -> Option<(&'a Word<P>, &'a [Word<P>])> {
+    let (command, rest) = match file_name(path) {
+        "podseal" if words.first()?.text == "enter" => launched(&words[1..]).split_first()?,
         "env" => {
             let assignments = words
                 .iter()
                 .take_while(|word| word.text.contains('=') && !word.text.starts_with('-'));
-            match words.get(assignments.count()..).unwrap_or_default() {
-                [command, rest @ ..] if !command.is_open && !command.text.starts_with('-') => {
-                    program(&command.text, rest)
-                }
-                _ => unclear(path, words),
+            let (command, rest) = words.get(assignments.count()..)?.split_first()?;
+            if command.text.starts_with('-') {
+                return None;
             }
+            (command, rest)
         }
-        _ => unclear(path, words),
-    }
+        _ => return None,
+    };
+    (!command.is_open).then_some((command, rest))
 }
 
 /// The command behind `podseal enter` and its options.
-fn launched(words: &[Word<Origin>]) -> Program {
+fn launched<P>(words: &[Word<P>]) -> &[Word<P>] {
     const VALUED: &[&str] = &["--level", "--families", "--join", "--color"];
     let mut rest = words;
     loop {
         match rest {
-            [dashes, after @ ..] if dashes.text == "--" => {
-                rest = after;
-                break;
-            }
+            [dashes, after @ ..] if dashes.text == "--" => return after,
             [option, _, after @ ..] if VALUED.contains(&option.text.as_str()) => rest = after,
             [option, after @ ..] if option.text.starts_with('-') => rest = after,
-            _ => break,
+            _ => return rest,
         }
-    }
-    match rest {
-        [command, rest @ ..] if !command.is_open => program(&command.text, rest),
-        _ => unclear("podseal enter", words),
     }
 }
 
@@ -149,7 +157,7 @@ fn unclear(path: &str, words: &[Word<Origin>]) -> Program {
 }
 
 /// Whether systemd puts something in the place of `$NAME` or `${NAME}`.
-fn has_variable(text: &str) -> bool {
+pub(crate) fn has_variable(text: &str) -> bool {
     text.replace("$$", "")
         .split('$')
         .skip(1)
