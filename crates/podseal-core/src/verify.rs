@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::policy::level::Level;
-use crate::probe::{self, Outcome, Probe};
+use crate::probe::{self, Attempt, Outcome, Probe};
 
 /// Where the probes are made: at each step of a container's start something
 /// else runs, and may have lost or gained something.
@@ -51,6 +51,39 @@ impl fmt::Display for Place {
             Self::OciRuntime => "OCI runtime",
             Self::Container => "container",
         })
+    }
+}
+
+/// Where a way out leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// To a socket of one's own, and so to the network or the kernel.
+    Network,
+    /// To somebody else through a socket that was handed over.
+    Socket,
+    /// To other processes of the user.
+    Processes,
+    /// To those who start programs for the user: the bus, and systemd.
+    Bus,
+}
+
+impl Goal {
+    /// All goals.
+    pub const ALL: [Self; 4] = [Self::Network, Self::Socket, Self::Processes, Self::Bus];
+
+    /// Where an attempt would lead.
+    #[must_use]
+    pub const fn of(attempt: Attempt) -> Self {
+        match attempt {
+            _ if attempt.handed().is_some() => Self::Socket,
+            Attempt::Signal
+            | Attempt::Trace
+            | Attempt::TakeDescriptor
+            | Attempt::AbstractSocket => Self::Processes,
+            _ => Self::Network,
+        }
     }
 }
 

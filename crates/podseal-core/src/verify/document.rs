@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Place, Verdict, evidence, is_absent, judge};
+use super::{Goal, Place, Verdict, evidence, is_absent, judge};
 use crate::policy::level::Level;
 use crate::probe::{Outcome, PROBES, ProbeReport};
 
@@ -49,6 +49,8 @@ pub struct Row {
     pub id: String,
     /// What was tried, for people.
     pub title: String,
+    /// Where it leads.
+    pub leads_to: Goal,
     /// The first level that promises that it fails.
     pub closed_by: Option<String>,
     /// Whether the level that the service is held to promises it.
@@ -108,6 +110,7 @@ impl Document {
             Row {
                 id: probe.id.to_owned(),
                 title: probe.title.to_owned(),
+                leads_to: Goal::of(probe.attempt),
                 closed_by: probe.closed_by.map(|level| level.to_string()),
                 is_promised: probe.is_closed_by(level),
                 is_absent: is_absent(probe, &without),
@@ -136,6 +139,29 @@ impl Document {
                 .map(|risk| (*risk).to_owned())
                 .collect(),
         }
+    }
+}
+
+impl Document {
+    /// What was found of all ways that lead from a place to a goal: the worst
+    /// of it. None where none was tried.
+    #[must_use]
+    pub fn path(&self, place: Place, goal: Goal) -> Option<Verdict> {
+        let rows = self.probes.iter().filter(|row| row.leads_to == goal);
+        let found: Vec<Verdict> = rows
+            .flat_map(|row| row.findings.iter().map(move |finding| (row, finding)))
+            .filter(|(_, finding)| finding.place == place)
+            // What this machine lacks is no way.
+            .filter(|(row, finding)| !row.is_absent || finding.verdict != Verdict::Inconclusive)
+            .map(|(_, finding)| finding.verdict)
+            .collect();
+        let worst = [
+            Verdict::Open,
+            Verdict::Accepted,
+            Verdict::Inconclusive,
+            Verdict::Closed,
+        ];
+        worst.into_iter().find(|verdict| found.contains(verdict))
     }
 }
 
@@ -318,6 +344,32 @@ mod tests {
             assert_eq!(&document.reached, reached, "{level}");
             assert_eq!(document.verdict, verdict, "{level}");
         }
+    }
+
+    #[test]
+    fn a_path_is_as_open_as_the_most_open_way() {
+        let works = report(|_| Some(Outcome::Succeeded));
+        let sealed = report(|id| {
+            let is_open = matches!(id, "relisten" | "io-uring");
+            Some(if is_open {
+                Outcome::Succeeded
+            } else {
+                Outcome::Refused { errno: 13 }
+            })
+        });
+        let mut reports = everywhere(&sealed);
+        reports[2].1 = Err("no image".to_owned());
+        let document = Document::new("a.service", Level::Standard, &works, &reports);
+        for (place, goal, path) in [
+            (Place::Podman, Goal::Network, Some(Verdict::Open)),
+            (Place::Podman, Goal::Socket, Some(Verdict::Accepted)),
+            (Place::Podman, Goal::Processes, Some(Verdict::Closed)),
+            (Place::Container, Goal::Network, Some(Verdict::Inconclusive)),
+        ] {
+            assert_eq!(document.path(place, goal), path, "{place} {goal:?}");
+        }
+        let nowhere = Document::new("a.service", Level::Standard, &works, &[]);
+        assert_eq!(nowhere.path(Place::Podman, Goal::Network), None);
     }
 
     #[test]

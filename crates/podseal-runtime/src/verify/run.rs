@@ -97,10 +97,10 @@ impl Running<'_> {
             said: Stream::new(said),
             starter: Stream::new(starter),
         };
-        let started = Starter::start(&self.command, &starter_end)?;
+        let child = Starter::start(&self.command, &starter_end)?;
         drop(starter_end);
         copy.listen(self, &handover, [report_end, said_end])?;
-        drop(started);
+        drop(child);
         Ok(Stopped {
             output: String::from_utf8_lossy(&copy.report.text).into_owned(),
             said: copy.said.error().or_else(|| copy.starter.error()),
