@@ -4,6 +4,7 @@
 //! What is wrong with them is decided in [`podseal_core::audit`].
 
 pub mod drop_in;
+mod side_by_side;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use podseal_core::audit::subject::{Set, Subject};
+use podseal_core::audit::{Finding, audit_unit};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{UnitName, UnitType};
 
@@ -26,6 +28,20 @@ pub struct Collected {
     pub passed_over: Vec<UnitName>,
     /// What could not be looked at.
     pub errors: Vec<UnitError>,
+}
+
+impl Collected {
+    /// What the rules find, see [`podseal_core::audit::audit`].
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let groups = self.groups.iter();
+        groups
+            .flat_map(|Group { set, .. }| {
+                side_by_side::map(set.subjects(), |subject| audit_unit(set, subject))
+            })
+            .flatten()
+            .collect()
+    }
 }
 
 /// Units that are read together.
@@ -202,7 +218,7 @@ impl Collector<'_> {
                     continue;
                 }
             };
-            entries.sort_by_key(fs::DirEntry::file_name);
+            entries.sort_by_cached_key(fs::DirEntry::file_name);
             let home = Home::directory(&directory);
             for entry in entries {
                 let path = entry.path();
@@ -233,8 +249,16 @@ impl Collector<'_> {
     }
 
     fn run(mut self) -> Collected {
+        // What was named or found is read side by side; what these need, when
+        // it turns up.
+        let first = Vec::from(std::mem::take(&mut self.queue));
+        let units = self.units;
+        let subjects = side_by_side::map(&first, |candidate| read(units, &candidate.target));
+        for (candidate, subject) in first.into_iter().zip(subjects) {
+            self.look(candidate, Some(subject));
+        }
         while let Some(candidate) = self.queue.pop_front() {
-            self.look(candidate);
+            self.look(candidate, None);
         }
         let aside = self.found.values().flat_map(|found| &found.aside);
         let passed_over = aside
@@ -261,7 +285,8 @@ impl Collector<'_> {
         }
     }
 
-    fn look(&mut self, candidate: Candidate) {
+    /// Looks at a unit that may have been read already.
+    fn look(&mut self, candidate: Candidate, already: Option<Result<Subject, UnitError>>) {
         let Candidate {
             target,
             home,
@@ -276,18 +301,17 @@ impl Collector<'_> {
             let own = own.clone();
             return self.look_again(&own, home, reason);
         }
-        let unit = match self.units.read(&target) {
-            Ok(unit) => unit,
+        let subject = match already.unwrap_or_else(|| read(self.units, &target)) {
+            Ok(subject) => subject,
             Err(error) => return self.not_read(&target, &home, reason, error),
         };
-        let own = unit.view.unit().clone();
+        let own = subject.unit().clone();
         if let Some(name) = name {
             found.known.insert(name.clone(), own.clone());
         }
         if found.starts_container.contains_key(&own) {
             return self.look_again(&own, home, reason);
         }
-        let subject = Subject::new(unit.view, unit.aliases).with_files(unit.files);
         let starts_container = subject.starts_container();
         found.starts_container.insert(own.clone(), starts_container);
         let is_vendors = subject
@@ -341,8 +365,8 @@ impl Collector<'_> {
         if let Some(starts_container) = known {
             return *starts_container;
         }
-        match self.units.read(&home.target(service)) {
-            Ok(unit) => Subject::new(unit.view, Vec::new()).starts_container(),
+        match read(self.units, &home.target(service)) {
+            Ok(subject) => subject.starts_container(),
             // In a directory that somebody names, a service is missed.
             Err(UnitError::NoFile { .. } | UnitError::NotFound { .. }) => {
                 matches!(home, Home::Directory(_))
@@ -409,6 +433,11 @@ impl Collector<'_> {
             _ => self.errors.push(error),
         }
     }
+}
+
+fn read(units: &Units, target: &Target) -> Result<Subject, UnitError> {
+    let unit = units.read(target)?;
+    Ok(Subject::new(unit.view, unit.aliases).with_files(unit.files))
 }
 
 /// Whether a path has the name of a unit that podseal reads.
