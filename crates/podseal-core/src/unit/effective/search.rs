@@ -167,9 +167,12 @@ impl Listing {
         aliases.insert(unit.clone());
         aliases.remove(&id);
         let aliases: Vec<UnitName> = aliases.into_iter().collect();
-        let directories = |suffix| match self.suffixes.contains(suffix) {
-            true => part_directories(&id, &aliases, &self.dirs, suffix),
-            false => Vec::new(),
+        let directories = |suffix| {
+            if self.suffixes.contains(suffix) {
+                part_directories(&id, &aliases, &self.dirs, suffix)
+            } else {
+                Vec::new()
+            }
         };
         let dependencies = DEPENDENCY_SUFFIXES.iter();
         Located {
