@@ -153,7 +153,7 @@ pub fn base_without(service: &Service, dropin: Option<&str>) -> u64 {
     for key in COPIED {
         let mut lines = Vec::new();
         for setting in service.settings.all("Service", key) {
-            if Some(setting.origin.file.as_str()) == dropin {
+            if Some(&*setting.origin.file) == dropin {
                 continue;
             }
             if setting.value.is_empty() {

@@ -227,7 +227,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
                 if finding
                     .span
                     .as_ref()
-                    .is_some_and(|span| span.origin.file == path)
+                    .is_some_and(|span| *span.origin.file == *path)
                     && let Some(first) = as_written.iter().find(is_repeated)
                 {
                     finding.span = first.span.clone();

@@ -68,7 +68,7 @@ impl Command {
             .skip(1)
             .map(|(at, text)| Word {
                 is_open: has_specifier(text) || (expands && has_variable(text)),
-                text: text.clone(),
+                text: text.as_str().into(),
                 place: place(at),
             })
             .collect();
@@ -93,7 +93,7 @@ impl Command {
 
 fn program(path: &str, words: &[Word<Origin>]) -> Program {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let text = |at: usize| words.get(at).map(|word| word.text.as_str());
+    let text = |at: usize| words.get(at).map(|word| &*word.text);
     match name {
         "podman" => Program::Podman(Invocation::parse(words)),
         "podseal" => match (text(0), text(1)) {
@@ -122,11 +122,11 @@ fn launched(words: &[Word<Origin>]) -> Program {
     let mut rest = words;
     loop {
         match rest {
-            [dashes, after @ ..] if dashes.text == "--" => {
+            [dashes, after @ ..] if &*dashes.text == "--" => {
                 rest = after;
                 break;
             }
-            [option, _, after @ ..] if VALUED.contains(&option.text.as_str()) => rest = after,
+            [option, _, after @ ..] if VALUED.contains(&&*option.text) => rest = after,
             [option, after @ ..] if option.text.starts_with('-') => rest = after,
             _ => break,
         }
@@ -150,10 +150,10 @@ fn unclear(path: &str, words: &[Word<Origin>]) -> Program {
 
 /// Whether systemd puts something in the place of `$NAME` or `${NAME}`.
 fn has_variable(text: &str) -> bool {
-    text.replace("$$", "")
-        .split('$')
-        .skip(1)
-        .any(|after| after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{'))
+    text.contains('$')
+        && text.replace("$$", "").split('$').skip(1).any(|after| {
+            after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{')
+        })
 }
 
 /// Whether a specifier is left that podseal has no value for.
