@@ -72,7 +72,8 @@ fn remove(machine: &Machine, name: &str) {
     let script = format!(
         "systemctl --user disable --now {name}.socket; systemctl --user stop {name}.service
          rm -rf {UNITS}/{name}.service.d {UNITS}/{name}.s*
-         systemctl --user daemon-reload; systemctl --user reset-failed; true"
+         systemctl --user reset-failed {name}.socket {name}.service
+         systemctl --user daemon-reload"
     );
     machine.user(&script).text();
 }
