@@ -49,6 +49,7 @@ pub fn undone(sealing: &Sealing<'_>, sealed: &Service, path: &str) -> Vec<Refusa
         origin,
         message,
         fix: fix.to_owned(),
+        edit: None,
     };
     if !sealed.dropins.iter().any(|dropin| dropin == path) {
         let message = format!(
