@@ -10,8 +10,10 @@ This file is made of the table in `crates/podseal-core/src/probe/`.
 A probe is one attempt to get out of a seal. It counts as **closed** only where
 the same attempt, made at the same place and without a seal, works on that
 machine: that is its control. Where the control fails as well, nothing was shown,
-and the verdict is inconclusive; \"needs\" says what is missing then. It is
-**open** where it works under the seal, whatever the level promises.
+and the verdict is **inconclusive**; \"needs\" says what is missing then. So it is
+where the attempt failed by chance: memory ran out, a port was taken, a signal
+other than SIGSYS ended it. It is **open** where it works under the seal,
+whatever the level promises.
 
 Where somebody else would see that a probe worked, that victim is believed and
 not the call's own answer: io_uring, for one, answers EINPROGRESS for a connection

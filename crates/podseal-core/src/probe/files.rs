@@ -92,9 +92,16 @@ const PROBES: &[Probe] = &[
     )
     .needs("HOME"),
     Probe::open(
+        "autostart-quadlet",
+        "writes the user's .container files",
+        Attempt::Write(at(Base::Configuration, "containers/systemd")),
+        AUTOSTART,
+    )
+    .needs("HOME"),
+    Probe::open(
         "autostart-shell",
-        "writes the user's .profile",
-        Attempt::Write(at(Base::Home, ".profile")),
+        "writes the user's .bashrc",
+        Attempt::Write(at(Base::Home, ".bashrc")),
         AUTOSTART,
     )
     .needs("HOME"),

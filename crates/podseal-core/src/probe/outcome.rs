@@ -82,11 +82,12 @@ impl ProbeReport {
 /// What a probe with and without the seal says together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It works without the seal and not under it.
+    /// It works without the seal, and under it fails as a seal makes it fail.
     Closed,
     /// It works under the seal.
     Open,
-    /// It does not work without the seal either, so nothing was shown.
+    /// It does not work without the seal either, or failed under it by chance,
+    /// so nothing was shown.
     Inconclusive,
 }
 
@@ -96,13 +97,49 @@ pub enum Verdict {
 pub fn verdict(unsealed: &Outcome, sealed: &Outcome) -> Verdict {
     match (unsealed, sealed) {
         (_, Outcome::Succeeded) => Verdict::Open,
-        (
-            Outcome::Succeeded,
-            Outcome::Refused { .. } | Outcome::Killed { .. } | Outcome::NotStarted { .. },
-        ) => Verdict::Closed,
+        (Outcome::Succeeded, sealed) if sealed.is_by_seal() => Verdict::Closed,
         _ => Verdict::Inconclusive,
     }
 }
+
+impl Outcome {
+    /// Whether it is what a seal makes of an attempt, and not what happens to
+    /// one under a seal as well as without.
+    fn is_by_seal(&self) -> bool {
+        match self {
+            Self::Refused { errno } => !CIRCUMSTANCES.contains(errno),
+            Self::Killed { signal } => *signal == SIGSYS,
+            Self::NotStarted { .. } => true,
+            Self::Succeeded | Self::NotTried { .. } => false,
+        }
+    }
+}
+
+/// What a filter kills with.
+const SIGSYS: i32 = 31;
+
+/// Errors that come of the moment: something ran out, took too long, was taken
+/// or was gone. No mechanism of a seal answers so (errno(3), the numbers are the
+/// same on x86-64 and aarch64).
+const CIRCUMSTANCES: &[i32] = &[
+    3,   // ESRCH
+    4,   // EINTR
+    5,   // EIO
+    9,   // EBADF
+    11,  // EAGAIN
+    12,  // ENOMEM
+    23,  // ENFILE
+    24,  // EMFILE
+    98,  // EADDRINUSE
+    99,  // EADDRNOTAVAIL
+    100, // ENETDOWN
+    101, // ENETUNREACH
+    104, // ECONNRESET
+    105, // ENOBUFS
+    110, // ETIMEDOUT
+    111, // ECONNREFUSED
+    113, // EHOSTUNREACH
+];
 
 #[cfg(test)]
 mod tests {
@@ -113,12 +150,16 @@ mod tests {
         let refused = Outcome::Refused { errno: 97 };
         let killed = Outcome::Killed { signal: 31 };
         let untried = Outcome::NotTried { reason: "x".into() };
+        let in_use = Outcome::Refused { errno: 98 };
+        let out_of_memory = Outcome::Killed { signal: 9 };
         let unstarted = Outcome::NotStarted { reason: "x".into() };
         for (unsealed, sealed, expected) in [
             (&Outcome::Succeeded, &refused, Verdict::Closed),
             (&Outcome::Succeeded, &killed, Verdict::Closed),
             (&Outcome::Succeeded, &unstarted, Verdict::Closed),
             (&untried, &unstarted, Verdict::Inconclusive),
+            (&Outcome::Succeeded, &in_use, Verdict::Inconclusive),
+            (&Outcome::Succeeded, &out_of_memory, Verdict::Inconclusive),
             (&Outcome::Succeeded, &Outcome::Succeeded, Verdict::Open),
             (&refused, &Outcome::Succeeded, Verdict::Open),
             (&untried, &Outcome::Succeeded, Verdict::Open),

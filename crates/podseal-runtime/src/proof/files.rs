@@ -77,12 +77,12 @@ mod tests {
         for id in ["autostart-units", "autostart-shell", "autostart-ssh"] {
             assert_eq!(of(id), at(id, home.path()), "{id}");
         }
-        fs::write(path(".profile"), "").unwrap();
+        fs::write(path(".bashrc"), "").unwrap();
         fs::create_dir_all(path(".config/systemd")).unwrap();
         fs::write(path("agent"), "").unwrap();
         for (id, name) in [
             ("autostart-units", ".config/systemd"),
-            ("autostart-shell", ".profile"),
+            ("autostart-shell", ".bashrc"),
             ("ssh-agent", "agent"),
         ] {
             assert_eq!(of(id), at(id, &path(name)), "{id}");
