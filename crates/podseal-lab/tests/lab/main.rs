@@ -8,4 +8,5 @@
 mod differential;
 mod facts;
 mod machine;
+mod probes;
 mod recipe;
