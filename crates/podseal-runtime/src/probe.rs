@@ -150,6 +150,7 @@ impl Given<'_> {
             Attempt::PathSocket => self.file?.connect(said),
             Attempt::Service(_) => self.file?.connect(&[]),
             Attempt::Write(_) => self.file?.write(),
+            Attempt::NewPrivileges => processes::new_privileges(),
             // Whoever can start containers tries it.
             Attempt::HostNetwork => return None,
         };

@@ -57,6 +57,9 @@ pub enum Attempt {
     /// open(2) for writing of a file of the user, or making one in the directory
     /// where it would be. Nothing is written, and what is made has no name.
     Write(Location),
+    /// Programs with the set-user-ID bit or with file capabilities give the
+    /// process privileges, as prctl(2) `PR_GET_NO_NEW_PRIVS` says.
+    NewPrivileges,
     /// A container in the host's network namespace, whose process makes an
     /// AF_INET socket.
     HostNetwork,

@@ -141,6 +141,9 @@ fn tries(attempt: Attempt) -> String {
             base(location.base),
             location.path
         ),
+        Attempt::NewPrivileges => "prctl(2) with `PR_GET_NO_NEW_PRIVS`: whether programs with the \
+                                   set-user-ID bit or with file capabilities gain any."
+            .into(),
         Attempt::HostNetwork => {
             "`podman run --network=host` of an image with podseal in it, which \
                                  calls socket(2) of AF_INET."

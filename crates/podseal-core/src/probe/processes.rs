@@ -4,13 +4,20 @@ use super::{Attempt, Group, Probe, ProcessFile};
 use crate::policy::level::Level;
 
 pub(super) const GROUP: Group = Group {
-    title: "Reaching a process outside",
+    title: "Reaching other processes",
     about: "Another process of the same user has no seal: whoever controls it, or takes something \
-            from it, is out. The process is one that the proof starts for this.",
+            from it, is out. The process is one that the proof starts for this. With more \
+            privileges the whole host would be in reach.",
     probes: PROBES,
 };
 
 const PROBES: &[Probe] = &[
+    Probe::closed(
+        "new-privileges",
+        "setuid programs gain privileges",
+        Attempt::NewPrivileges,
+        Level::Families,
+    ),
     Probe::closed(
         "signal",
         "signal to a process outside",

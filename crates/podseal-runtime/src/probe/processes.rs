@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use podseal_core::probe::{Outcome, ProcessFile};
 use podseal_sys::attempt;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use super::isolated;
@@ -51,6 +52,16 @@ pub(super) fn open(pid: Pid, file: ProcessFile, address: usize) -> Outcome {
         ProcessFile::Root => {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             rustix::fs::open(&path, flags, Mode::empty())?;
+            Ok(())
+        }
+    })
+}
+
+pub(super) fn new_privileges() -> Outcome {
+    isolated(|| {
+        if rustix::thread::no_new_privs()? {
+            Err(Errno::PERM.into())
+        } else {
             Ok(())
         }
     })

@@ -34,7 +34,10 @@ fn resolve(location: Location, variable: &dyn Fn(&str) -> Option<OsString>) -> O
     };
     let base = match location.base {
         Base::Root => PathBuf::from("/"),
-        Base::RuntimeDirectory => of("XDG_RUNTIME_DIR")?,
+        Base::RuntimeDirectory => of("XDG_RUNTIME_DIR").unwrap_or_else(|| {
+            // Where pam_systemd(8) makes it.
+            format!("/run/user/{}", rustix::process::getuid().as_raw()).into()
+        }),
         Base::Home => of("HOME")?,
         Base::Configuration => {
             of("XDG_CONFIG_HOME").or_else(|| of("HOME").map(|home| home.join(".config")))?
@@ -64,7 +67,7 @@ mod tests {
             let variable = |name: &str| match name {
                 "HOME" => Some(home.path().into()),
                 "SSH_AUTH_SOCK" => Some(path("agent").into()),
-                "XDG_RUNTIME_DIR" => Some(OsString::new()),
+                "XDG_RUNTIME_DIR" => Some(path("run").into()),
                 _ => None,
             };
             known_by(&variable)
