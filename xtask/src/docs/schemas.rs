@@ -1,6 +1,7 @@
 //! JSON schemas of what podseal prints.
 
-use podseal_core::unit::effective::document::Document;
+use podseal_core::doctor::document::Document as DoctorDocument;
+use podseal_core::unit::effective::document::Document as ShowDocument;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
@@ -8,7 +9,12 @@ use super::DocsError;
 
 /// That of `podseal show`.
 pub(super) fn show() -> Result<Vec<u8>, DocsError> {
-    schema::<Document>("podseal show")
+    schema::<ShowDocument>("podseal show")
+}
+
+/// That of `podseal doctor`.
+pub(super) fn doctor() -> Result<Vec<u8>, DocsError> {
+    schema::<DoctorDocument<'static>>("podseal doctor")
 }
 
 /// The schema of a type as it is written, not as it would be read.
