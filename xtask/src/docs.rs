@@ -23,6 +23,10 @@ const FILES: &[Generated] = &[
         make: || Ok(podseal_core::audit::document::markdown().into_bytes()),
     },
     Generated {
+        path: "docs/probes.md",
+        make: || Ok(podseal_core::probe::document::markdown().into_bytes()),
+    },
+    Generated {
         path: "docs/schema/doctor.schema.json",
         make: schemas::doctor,
     },

@@ -444,6 +444,10 @@ pub(crate) struct Demo {
     /// Keep the echo server running at the end, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep: bool,
+
+    /// Show all ways out, which makes a long table, not only the main ones.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// A time limit; none is forever.

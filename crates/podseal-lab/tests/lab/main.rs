@@ -9,4 +9,5 @@ mod differential;
 mod facts;
 mod machine;
 mod pages;
+mod probes;
 mod recipe;
