@@ -23,6 +23,14 @@ const FILES: &[Generated] = &[
         make: || Ok(podseal_core::audit::document::markdown().into_bytes()),
     },
     Generated {
+        path: "docs/probes.md",
+        make: || Ok(podseal_core::probe::document::markdown().into_bytes()),
+    },
+    Generated {
+        path: "docs/schema/doctor.schema.json",
+        make: schemas::doctor,
+    },
+    Generated {
         path: "docs/schema/show.schema.json",
         make: schemas::show,
     },

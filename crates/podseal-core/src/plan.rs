@@ -10,6 +10,7 @@
 mod launcher;
 
 pub mod header;
+pub mod mend;
 pub mod refusal;
 pub mod verify;
 
@@ -38,8 +39,20 @@ pub struct Sealing<'a> {
     pub unit: &'a UnitName,
     /// The level.
     pub level: Level,
+    /// What is given up of level standard.
+    pub given_up: GivenUp,
     /// The absolute path of podseal.
     pub podseal: &'a str,
+}
+
+/// What of level standard is given up: the launcher is told so, and says so each
+/// time. Level families has none of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// UDP sockets are accepted, which no level can seal.
+    pub udp: bool,
+    /// What the kernel does not have is done without.
+    pub best_effort: bool,
 }
 
 /// Commands whose lines a drop-in may repeat, and whose change a seal does not
@@ -55,6 +68,8 @@ impl Sealing<'_> {
     fn seal(&self) -> Seal {
         Seal {
             level: self.level,
+            allow_udp: self.given_up.udp,
+            best_effort: self.given_up.best_effort,
             ..Seal::default()
         }
     }
@@ -126,6 +141,10 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
     let header = Header {
         made: Made {
             level: sealing.level,
+            given_up: match sealing.level {
+                Level::Families => GivenUp::default(),
+                Level::Standard => sealing.given_up,
+            },
             base: base(sealing.service),
         },
         unit: sealing.unit.as_str(),
@@ -153,7 +172,7 @@ pub fn base_without(service: &Service, dropin: Option<&str>) -> u64 {
     for key in COPIED {
         let mut lines = Vec::new();
         for setting in service.settings.all("Service", key) {
-            if Some(setting.origin.file.as_str()) == dropin {
+            if Some(&*setting.origin.file) == dropin {
                 continue;
             }
             if setting.value.is_empty() {

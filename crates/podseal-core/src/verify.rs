@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::policy::level::Level;
+use crate::policy::seal::Seal;
 use crate::probe::{self, Attempt, Outcome, Probe};
 
 /// Where the probes are made: at each step of a container's start something
@@ -65,24 +65,43 @@ pub enum Goal {
     Socket,
     /// To other processes of the user.
     Processes,
-    /// To those who start programs for the user: the bus, and systemd.
-    Bus,
+    /// To those who start programs for the user: services such as the bus and
+    /// systemd, and files that they read.
+    Host,
 }
 
 impl Goal {
     /// All goals.
-    pub const ALL: [Self; 4] = [Self::Network, Self::Socket, Self::Processes, Self::Bus];
+    pub const ALL: [Self; 4] = [Self::Network, Self::Socket, Self::Processes, Self::Host];
 
     /// Where an attempt would lead.
     #[must_use]
     pub const fn of(attempt: Attempt) -> Self {
         match attempt {
-            _ if attempt.handed().is_some() => Self::Socket,
+            Attempt::Socket(_)
+            | Attempt::SocketUpperBits(_)
+            | Attempt::OtherFamilies
+            | Attempt::Protocol(..)
+            | Attempt::SocketI386(_)
+            | Attempt::SocketcallI386(_)
+            | Attempt::SocketX32(_)
+            | Attempt::IoUring(_)
+            | Attempt::Netlink(_)
+            | Attempt::OtherNetlink => Self::Network,
+            Attempt::Outward(..)
+            | Attempt::Rebind(_)
+            | Attempt::Relisten(_)
+            | Attempt::RelistenIoUring(_)
+            | Attempt::UpperLayer(_) => Self::Socket,
             Attempt::Signal
             | Attempt::Trace
+            | Attempt::ReadMemory
             | Attempt::TakeDescriptor
-            | Attempt::AbstractSocket => Self::Processes,
-            _ => Self::Network,
+            | Attempt::OpenProcess(_)
+            | Attempt::AbstractSocket
+            | Attempt::PathSocket
+            | Attempt::NewPrivileges => Self::Processes,
+            Attempt::Service(_) | Attempt::Write(_) | Attempt::HostNetwork => Self::Host,
         }
     }
 }
@@ -114,38 +133,48 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Judges one probe at one place.
+/// Judges one probe at one place. `seal` is what its service is held to.
 #[must_use]
-pub fn judge(probe: &Probe, level: Level, control: &Outcome, sealed: &Outcome) -> Verdict {
+pub fn judge(
+    probe: &Probe,
+    seal: &Seal,
+    place: Place,
+    control: &Outcome,
+    sealed: &Outcome,
+) -> Verdict {
     match probe::verdict(control, sealed) {
         probe::Verdict::Closed => Verdict::Closed,
-        probe::Verdict::Open if probe.is_closed_by(level) => Verdict::Open,
+        probe::Verdict::Open if probe.is_closed_under(seal) => Verdict::Open,
         probe::Verdict::Open => Verdict::Accepted,
+        probe::Verdict::Inconclusive
+            if *control == Outcome::Succeeded && is_out_of_sight(probe, place, sealed) =>
+        {
+            Verdict::Closed
+        }
         probe::Verdict::Inconclusive => Verdict::Inconclusive,
     }
 }
 
-/// Probes that need something that a machine may do without. Where such a one
-/// does not work without a seal either, there is nothing that the seal would
-/// have to close. Any other that does not work without a seal is inconclusive.
-const MAY_BE_ABSENT: &[&str] = &[
-    // IPv6.
-    "af-inet6",
-    "turn-outward-ipv6",
-    "turn-outward-mapped",
-    // Parts of the kernel.
-    "af-packet",
-    "af-vsock",
-    "i386",
-    "io-uring",
-    "upper-layer",
-];
+/// Whether somebody outside could not be found from inside a container: they
+/// are there all the while, but have no number in its process namespace and no
+/// name in its network namespace. Elsewhere such an answer comes of chance.
+fn is_out_of_sight(probe: &Probe, place: Place, sealed: &Outcome) -> bool {
+    const ESRCH: i32 = 3;
+    const ECONNREFUSED: i32 = 111;
+    let answer = match probe.attempt {
+        Attempt::Signal | Attempt::Trace | Attempt::ReadMemory | Attempt::TakeDescriptor => ESRCH,
+        Attempt::AbstractSocket => ECONNREFUSED,
+        _ => return false,
+    };
+    place == Place::Container && *sealed == Outcome::Refused { errno: answer }
+}
 
 /// Whether what a probe needs is not on this machine: without a seal it was
-/// refused, or could not be tried.
+/// refused, or could not be tried. Then there is nothing that the seal would
+/// have to close. Any other that does not work without a seal is inconclusive.
 #[must_use]
 pub fn is_absent(probe: &Probe, control: &Outcome) -> bool {
-    MAY_BE_ABSENT.contains(&probe.id) && *control != Outcome::Succeeded
+    probe.needs.is_some() && *control != Outcome::Succeeded
 }
 
 /// What an attempt came to, in words: the kernel's answer, and where somebody
@@ -166,6 +195,7 @@ pub fn evidence(probe: &Probe, outcome: &Outcome) -> String {
             format!("{answer}{heard}")
         }
         Outcome::Killed { signal } => format!("killed by signal {signal}"),
+        Outcome::NotStarted { reason } => format!("not let start: {reason}"),
         Outcome::NotTried { reason } => format!("not tried: {reason}"),
     }
 }

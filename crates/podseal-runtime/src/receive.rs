@@ -8,10 +8,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use podseal_core::lifecycle::Exit;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-    accept_with, bind, connect, listen, recvmsg, sendmsg, socket_with, sockopt,
+    accept_with, bind, connect, listen, recv, recvmsg, send, sendmsg, socket_with, sockopt,
 };
 use rustix::process::{WaitOptions, waitpid};
 
@@ -22,6 +23,12 @@ use crate::host::User;
 const DESCRIPTORS_MAX: usize = 253;
 /// The longest packet: the names of the sockets.
 const NAMES_MAX: usize = 64 << 10;
+
+/// How long a command may take to end that has closed its output.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 
 /// Why a command was not run.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +88,14 @@ pub fn receive(path: &Path, arguments: &[String]) -> Result<Exit, ReceiveError> 
         sockets: &sockets,
     })?;
     let status = waitpid(Some(pid), WaitOptions::empty()).map_err(failed("wait for it"))?;
-    Ok(status.map_or(Exit::Code(0), |(_, status)| command::exit_of(status)))
+    let exit = status.map_or(Exit::Code(0), |(_, status)| command::exit_of(status));
+    let word = match exit {
+        Exit::Code(code) => format!("code {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    };
+    // Who handed the sockets over may be gone, which the command has not to mind.
+    let _ = send(&socket, word.as_bytes(), SendFlags::NOSIGNAL);
+    Ok(exit)
 }
 
 fn read(socket: &OwnedFd) -> Result<(String, Vec<OwnedFd>), ReceiveError> {
@@ -142,7 +156,7 @@ impl Handover {
         user: &User,
         output: [BorrowedFd<'_>; 2],
         sockets: &[(&str, BorrowedFd<'_>)],
-    ) -> Result<(), ReceiveError> {
+    ) -> Result<Client, ReceiveError> {
         let client = accept_with(&self.socket, SocketFlags::CLOEXEC).map_err(failed("accept"))?;
         let peer = sockopt::socket_peercred(&client).map_err(failed("see who has connected"))?;
         if peer.uid != user.uid && !peer.uid.is_root() {
@@ -158,12 +172,36 @@ impl Handover {
         let fits = control.push(SendAncillaryMessage::ScmRights(&descriptors));
         let names = names.join(":");
         let bytes = [IoSlice::new(names.as_bytes())];
+        // A packet without a byte would look like the end.
         if !fits || names.is_empty() {
             return Err(ReceiveError::Torn);
         }
         sendmsg(&client, &bytes, &mut control, SendFlags::NOSIGNAL)
             .map_err(failed("hand the sockets over"))?;
-        Ok(())
+        Ok(Client(client))
+    }
+}
+
+/// Who was handed something.
+#[derive(Debug)]
+pub struct Client(OwnedFd);
+
+impl Client {
+    /// How its command ended; none where it does not say so in time.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        if !matches!(poll(&mut fds, Some(&PATIENCE)), Ok(1..)) {
+            return None;
+        }
+        let mut buffer = [0; 32];
+        let (count, _) = recv(&self.0, &mut buffer[..], RecvFlags::empty()).ok()?;
+        let word = std::str::from_utf8(buffer.get(..count)?).ok()?;
+        match word.split_once(' ')? {
+            ("code", code) => Some(Exit::Code(code.parse().ok()?)),
+            ("signal", signal) => Some(Exit::Signal(signal.parse().ok()?)),
+            _ => None,
+        }
     }
 }
 

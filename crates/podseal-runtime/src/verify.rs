@@ -9,8 +9,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use podseal_core::lifecycle::Exit;
 use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, ProbeReport};
 use podseal_core::unit::effective::service::Service;
@@ -19,12 +20,13 @@ use podseal_core::verify::copy::{Own, oci_runtime};
 use podseal_core::verify::document::Document;
 use podseal_core::verify::subject::{NoSubject, Subject};
 
-use crate::command::{self, CommandError};
+use crate::command::{self, CommandError, Output};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
-use crate::proof::{ProofError, Trial};
+use crate::proof::{Named, ProofError, Trial};
+use crate::receive::Handover;
 use crate::systemd::Manager;
-use run::{Running, Stopped};
+use run::Running;
 use traces::Traces;
 
 mod run;
@@ -155,8 +157,8 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
         unit: unit.clone(),
         source,
     })?;
-    let level = request.level.or_else(|| subject.level());
-    let level = level.ok_or_else(|| VerifyError::NotSealed { unit: unit.clone() })?;
+    let seal = subject.seal(request.level);
+    let seal = seal.ok_or_else(|| VerifyError::NotSealed { unit: unit.clone() })?;
     if let Runner::Manager(manager) = request.runner {
         same::require_current(manager, &unit)?;
     }
@@ -181,7 +183,7 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
     if !left.is_empty() {
         return Err(VerifyError::Left { unit, causes: left });
     }
-    Ok(Document::new(&unit, level, &control, &reports))
+    Ok(Document::new(&unit, &seal, &control, &reports))
 }
 
 /// One verification.
@@ -238,33 +240,27 @@ impl Verification<'_> {
     /// The probes at a place of the copy, or why there are none.
     fn probe(&self, place: Place) -> Result<Result<ProbeReport, String>, VerifyError> {
         let trial = Trial::new().map_err(|source| VerifyError::Control { source })?;
-        let name = self.traces.name(place);
         let path = |name: String| self.directory.join(name).to_string_lossy().into_owned();
-        let socket = path(format!("{}.socket", place.word()));
-        let wrapper = path(format!("{}/{}", place.word(), self.subject.oci_runtime()));
-        let report = path(format!("{}.json", place.word()));
-        let sockets: Vec<&str> = trial.sockets().iter().map(|(name, _)| *name).collect();
+        let files = Files {
+            socket: path(format!("{}.socket", place.word())),
+            wrapper: path(format!("{}/{}", place.word(), self.subject.oci_runtime())),
+            report: path(format!("{}.json", place.word())),
+        };
+        let (name, probe) = (self.traces.name(place), trial.arguments());
         let own = Own {
             podseal: &self.podseal,
             name: &name,
-            socket: &socket,
-            oci_runtime: &wrapper,
+            socket: &files.socket,
+            oci_runtime: &files.wrapper,
             directory: &self.directory.to_string_lossy(),
-            probe: &trial.arguments(),
-            sockets: &sockets,
+            probe: &probe,
         };
         let text = match self.subject.unit(place, &own) {
             Ok(text) => text,
             Err(why) => return Ok(Err(why)),
         };
-        if place == Place::OciRuntime {
-            let write = || {
-                fs::create_dir(self.directory.join(place.word()))?;
-                fs::write(&wrapper, oci_runtime(&own, &report))?;
-                fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o700))
-            };
-            write().map_err(failed("write the program for the OCI runtime's place"))?;
-        }
+        let handover = Handover::listen(files.socket.as_ref())
+            .map_err(|error| failed("listen for a copy")(io::Error::other(error)))?;
         let unit = self
             .traces
             .write(place, &text, &self.subject.dropins_for_all())
@@ -272,21 +268,87 @@ impl Verification<'_> {
         if let Runner::Manager(manager) = self.runner {
             same::require_same(manager, self.subject.service.unit.as_str(), &unit)?;
         }
-        let running = Running {
-            command: self.traces.start_command(place, &self.podseal),
-            socket: socket.into(),
-            user: self.user,
-            trial: &trial,
-            end_wanted: self.end_wanted,
+        let report = trial.run_by(&mut |sockets| {
+            if place == Place::OciRuntime {
+                files.prepare(&own, sockets)?;
+            }
+            let running = Running {
+                command: self.traces.start_command(place, &self.podseal),
+                waits: matches!(self.runner, Runner::Manager(_)),
+                handover: &handover,
+                user: self.user,
+                sockets,
+                end_wanted: self.end_wanted,
+            };
+            let mut output = running.run()?;
+            if place == Place::OciRuntime {
+                files.take(&mut output);
+            }
+            Ok(output)
+        });
+        match report {
+            Ok(report) => Ok(Ok(report)),
+            Err(Interruption::Verify(error)) => Err(error),
+            Err(Interruption::Proof(ProofError::Command(error))) => Ok(Err(error.last_words())),
+            Err(Interruption::Proof(error)) => Ok(Err(error.to_string())),
+        }
+    }
+}
+
+/// Why there is no report of a place.
+enum Interruption {
+    /// Nothing more is to be tried.
+    Verify(VerifyError),
+    /// It is this place's concern.
+    Proof(ProofError),
+}
+
+impl From<ProofError> for Interruption {
+    fn from(error: ProofError) -> Self {
+        Self::Proof(error)
+    }
+}
+
+impl From<VerifyError> for Interruption {
+    fn from(error: VerifyError) -> Self {
+        Self::Verify(error)
+    }
+}
+
+/// Files of a place.
+struct Files {
+    /// Where the copy is handed its sockets.
+    socket: String,
+    /// The program in the OCI runtime's place.
+    wrapper: String,
+    /// What that writes, as its output is lost.
+    report: String,
+}
+
+impl Files {
+    /// Puts a program into the OCI runtime's place.
+    fn prepare(&self, own: &Own<'_>, sockets: &[Named<'_>]) -> Result<(), VerifyError> {
+        let names: Vec<&str> = sockets.iter().map(|(name, _)| *name).collect();
+        let text = oci_runtime(own, &names, &self.report);
+        let write = || {
+            let path: &Path = self.wrapper.as_ref();
+            fs::create_dir_all(path.parent().unwrap_or(path))?;
+            fs::write(path, text)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+            match fs::remove_file(&self.report) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
         };
-        let Stopped { output, said } = running.run()?;
-        let output = match place {
-            Place::OciRuntime => fs::read_to_string(&report).unwrap_or_default(),
-            Place::Podman | Place::Container => output,
-        };
-        Ok(trial.report(&output).map_err(|error| match said {
-            Some(said) => said,
-            None => error.to_string(),
-        }))
+        write().map_err(failed("write the program for the OCI runtime's place"))
+    }
+
+    /// Puts what it wrote in the place of what was heard of it: Podman fails
+    /// behind it in any case.
+    fn take(&self, output: &mut Output) {
+        output.stdout = fs::read_to_string(&self.report).unwrap_or_default();
+        if !output.stdout.is_empty() {
+            output.exit = Exit::Code(0);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use podseal_core::listen::{Listen, ListenError};
+use podseal_core::plan;
 use podseal_core::policy::families::FamilySet;
 use podseal_core::policy::{level, seal};
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
@@ -347,7 +348,7 @@ pub(crate) enum StatusFormat {
 
 /// Seal services that systemd runs, each with one drop-in.
 ///
-/// Writes NAME.service.d/50-podseal.conf and no other file: it restricts socket
+/// Writes NAME.service.d/50-podseal.conf and, without --fix, no other file: it restricts socket
 /// families, privileges and system calls, has Podman's pause process made before
 /// the service starts, and at level standard puts `podseal enter` before the
 /// command. It is renewed in the same way when the service's commands or podseal
@@ -362,12 +363,45 @@ pub(crate) struct SealUnits {
     #[arg(long, value_name = "LEVEL", default_value = "standard")]
     pub(crate) level: Level,
 
+    #[command(flatten)]
+    pub(crate) given_up: GivenUp,
+
+    /// Mend what stands against the seal of a .container file, as far as that
+    /// makes the container more closed (Network=none, Pull=never), by a drop-in
+    /// NAME.container.d/50-podseal.conf.
+    ///
+    /// What is to be changed in other files is said, to the letter.
+    #[arg(long)]
+    pub(crate) fix: bool,
+
     /// Write over a 50-podseal.conf that was edited or is not podseal's.
     #[arg(long)]
     pub(crate) force: bool,
 
     #[command(flatten)]
     pub(crate) plan: Plan,
+}
+
+/// What of level standard may be given up.
+#[derive(Debug, Args)]
+pub(crate) struct GivenUp {
+    /// Accept UDP sockets, which no level can seal: they send to any address.
+    #[arg(long)]
+    pub(crate) allow_udp: bool,
+
+    /// Do without what the kernel does not have when the service starts, and say
+    /// so each time, instead of not starting.
+    #[arg(long)]
+    pub(crate) best_effort: bool,
+}
+
+impl From<&GivenUp> for plan::GivenUp {
+    fn from(arguments: &GivenUp) -> Self {
+        Self {
+            udp: arguments.allow_udp,
+            best_effort: arguments.best_effort,
+        }
+    }
 }
 
 /// Take the seal off services.
@@ -401,7 +435,9 @@ pub(crate) struct Plan {
 
     /// A service, found where systemd finds it (.service may be left out; a
     /// template is sealed for all of its instances), or with a slash in it the
-    /// path of a service's file, whose drop-in is written beside it.
+    /// path of a service's file, whose drop-in is written beside it. A
+    /// .container file, by its name or path, stands for the service that systemd
+    /// has of it.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub(crate) units: Vec<String>,
 }
@@ -416,6 +452,10 @@ pub(crate) struct Demo {
     /// Keep the echo server running at the end, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep: bool,
+
+    /// Show all ways out, which makes a long table, not only the main ones.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// A time limit; none is forever.

@@ -68,7 +68,7 @@ impl Command {
             .skip(1)
             .map(|(at, text)| Word {
                 is_open: has_specifier(text) || (expands && has_variable(text)),
-                text: text.clone(),
+                text: text.as_str().into(),
                 place: place(at),
             })
             .collect();
@@ -92,7 +92,7 @@ impl Command {
 }
 
 fn program(path: &str, words: &[Word<Origin>]) -> Program {
-    let text = |at: usize| words.get(at).map(|word| word.text.as_str());
+    let text = |at: usize| words.get(at).map(|word| &*word.text);
     match file_name(path) {
         "podman" => Program::Podman(Invocation::parse(words)),
         "podseal" if (text(0), text(1)) == (Some("pause"), Some("ensure")) => Program::PauseEnsure,
@@ -115,7 +115,7 @@ pub(crate) fn wrapped<'a, P>(
     words: &'a [Word<P>],
 ) -> Option<(&'a Word<P>, &'a [Word<P>])> {
     let (command, rest) = match file_name(path) {
-        "podseal" if words.first()?.text == "enter" => launched(&words[1..]).split_first()?,
+        "podseal" if &*words.first()?.text == "enter" => launched(&words[1..]).split_first()?,
         "env" => {
             let assignments = words
                 .iter()
@@ -137,8 +137,8 @@ fn launched<P>(words: &[Word<P>]) -> &[Word<P>] {
     let mut rest = words;
     loop {
         match rest {
-            [dashes, after @ ..] if dashes.text == "--" => return after,
-            [option, _, after @ ..] if VALUED.contains(&option.text.as_str()) => rest = after,
+            [dashes, after @ ..] if &*dashes.text == "--" => return after,
+            [option, _, after @ ..] if VALUED.contains(&&*option.text) => rest = after,
             [option, after @ ..] if option.text.starts_with('-') => rest = after,
             _ => return rest,
         }
@@ -158,10 +158,10 @@ fn unclear(path: &str, words: &[Word<Origin>]) -> Program {
 
 /// Whether systemd puts something in the place of `$NAME` or `${NAME}`.
 pub(crate) fn has_variable(text: &str) -> bool {
-    text.replace("$$", "")
-        .split('$')
-        .skip(1)
-        .any(|after| after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{'))
+    text.contains('$')
+        && text.replace("$$", "").split('$').skip(1).any(|after| {
+            after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{')
+        })
 }
 
 /// Whether a specifier is left that podseal has no value for.

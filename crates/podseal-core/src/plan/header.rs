@@ -1,16 +1,23 @@
 //! The first lines of the drop-in: who made it and what for, so that a file of
 //! somebody else's is told from one that may be replaced or removed.
 
+use super::GivenUp;
 use crate::policy::level::Level;
 
 /// How every drop-in of podseal begins, its format's version included.
 const MARK: &str = "# podseal seal 1: ";
+
+/// The options that say what is given up.
+const UDP: &str = "--allow-udp";
+const BEST_EFFORT: &str = "--best-effort";
 
 /// What a drop-in was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {
     /// The level of the seal.
     pub level: Level,
+    /// What is given up of it.
+    pub given_up: GivenUp,
     /// The command lines of the service, see [`super::base`].
     pub base: u64,
 }
@@ -35,10 +42,20 @@ pub(super) struct Header<'a> {
 impl Header<'_> {
     /// The whole drop-in.
     pub(super) fn write(&self, body: &str) -> String {
-        let Made { level, base } = self.made;
+        let Made {
+            level,
+            given_up,
+            base,
+        } = self.made;
+        let mut flags = String::new();
+        for (flag, is_given_up) in [(UDP, given_up.udp), (BEST_EFFORT, given_up.best_effort)] {
+            if is_given_up {
+                flags.extend([" ", flag]);
+            }
+        }
         let version = env!("CARGO_PKG_VERSION");
         let head = format!(
-            "{MARK}level {level}, base {base:016x}, by podseal {version}\n\
+            "{MARK}level {level}{flags}, base {base:016x}, by podseal {version}\n\
              # `podseal seal` renews it and `podseal unseal {}` removes it, but not once it was edited.\n",
             self.unit
         );
@@ -66,10 +83,16 @@ fn made(text: &str, marked: &str) -> Option<Made> {
         return None;
     }
     let mut fields = marked.lines().next()?.split(", ");
-    let level = fields.next()?.strip_prefix("level ")?;
+    let mut words = fields.next()?.strip_prefix("level ")?.split(' ');
+    let level = words.next()?;
+    let flags: Vec<&str> = words.collect();
     let base = fields.next()?.strip_prefix("base ")?;
     Some(Made {
         level: Level::ALL.into_iter().find(|l| l.to_string() == level)?,
+        given_up: GivenUp {
+            udp: flags.contains(&UDP),
+            best_effort: flags.contains(&BEST_EFFORT),
+        },
         base: u64::from_str_radix(base, 16).ok()?,
     })
 }
@@ -98,6 +121,10 @@ mod tests {
     fn every_edit_is_noticed() {
         let made = Made {
             level: Level::Standard,
+            given_up: GivenUp {
+                udp: true,
+                best_effort: true,
+            },
             base: 0x0123,
         };
         let header = Header {
@@ -105,6 +132,10 @@ mod tests {
             unit: "web.service",
         };
         let text = header.write("[Service]\nNoNewPrivileges=yes\n");
+        assert!(
+            text.starts_with("# podseal seal 1: level standard --allow-udp --best-effort, base "),
+            "{text}"
+        );
         assert_eq!(read(&text), Found::Ours(made));
         for (at, _) in text.char_indices().skip(MARK.len()) {
             let mut edited = text.clone();

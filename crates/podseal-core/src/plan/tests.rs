@@ -36,6 +36,7 @@ fn sealing(service: &Service, level: Level) -> Sealing<'_> {
         service,
         unit: &service.unit,
         level,
+        given_up: GivenUp::default(),
         podseal: PODSEAL,
     }
 }
@@ -64,6 +65,7 @@ fn the_seal_of_a_unit_made_by_podman_generate_systemd() {
     let text = drop_in(&sealing(&base, Level::Standard)).expect("can be written");
     let made = Made {
         level: Level::Standard,
+        given_up: GivenUp::default(),
         base: super::base(&base),
     };
     assert_eq!(read(&text), Found::Ours(made));
@@ -244,7 +246,7 @@ proptest! {
         let base = service("web.service", &text, &[], Scope::User);
         prop_assume!(base.loads);
         let podseal = crate::unit::exec::simplify(&podseal);
-        let sealing = Sealing { service: &base, unit: &base.unit, level: Level::Standard, podseal: &podseal };
+        let sealing = Sealing { podseal: &podseal, ..sealing(&base, Level::Standard) };
         let drop_in = drop_in(&sealing).expect("can be written");
         let sealed = service("web.service", &text, &[(PATH, &drop_in)], Scope::User);
         prop_assert_eq!(verify::undone(&sealing, &sealed, PATH), Vec::<Refusal>::new());

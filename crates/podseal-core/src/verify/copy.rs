@@ -28,8 +28,6 @@ pub struct Own<'a> {
     pub directory: &'a str,
     /// The arguments of podseal that make the probes.
     pub probe: &'a [String],
-    /// The names of the sockets that it is handed.
-    pub sockets: &'a [&'a str],
 }
 
 /// Settings of `[Service]` that a copy does not have: what it runs and when,
@@ -91,6 +89,7 @@ impl Subject<'_> {
         let mut text = format!(
             "# Made by `podseal verify {0}`, and removed by it.\n\
              [Unit]\nDescription=Probes in a copy of {0}\nCollectMode=inactive-or-failed\n\
+             StartLimitIntervalSec=0\n\
              [Service]\n",
             self.service.unit
         );
@@ -230,11 +229,11 @@ impl Subject<'_> {
                 break;
             };
             let specifier = format!("%{letter}");
-            let own = "nNpPiIjJfyY"
-                .contains(letter)
-                .then(|| specifiers.expand(&specifier).ok())
-                .flatten();
-            text.push_str(&own.map_or(specifier, |own| without_specifiers(&own)));
+            let is_own = "nNpPiIjJfyY".contains(letter);
+            match specifiers.expand(&specifier) {
+                Ok(own) if is_own => text.push_str(&without_specifiers(&own)),
+                _ => text.push_str(&specifier),
+            }
         }
         text
     }
@@ -283,14 +282,15 @@ fn changes(invocation: &Invocation<usize>, own: &Own<'_>) -> Vec<String> {
 }
 
 /// The program that takes the OCI runtime's place: where that would make the
-/// container it makes the probes, which write to `report`, and fails.
+/// container it makes the probes, with sockets of these names, which write to
+/// `report`, and fails.
 #[must_use]
-pub fn oci_runtime(own: &Own<'_>, report: &str) -> String {
+pub fn oci_runtime(own: &Own<'_>, sockets: &[&str], report: &str) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let words = std::iter::once(own.podseal).chain(own.probe.iter().map(String::as_str));
     let command: Vec<String> = words.map(quoted).collect();
     let report = quoted(report);
-    let names = quoted(&own.sockets.join(":"));
+    let names = quoted(&sockets.join(":"));
     // The sockets have their numbers here already; that they are there is told
     // to process 1 of the container only.
     format!(
@@ -304,7 +304,7 @@ pub fn oci_runtime(own: &Own<'_>, report: &str) -> String {
          \x20   fi\n\
          done\n\
          exit 1\n",
-        own.sockets.len(),
+        sockets.len(),
         command.join(" ")
     )
 }

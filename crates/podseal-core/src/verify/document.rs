@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{Goal, Place, Verdict, evidence, is_absent, judge};
 use crate::policy::level::Level;
-use crate::probe::{Outcome, PROBES, ProbeReport};
+use crate::policy::seal::Seal;
+use crate::probe::{self, Outcome, PROBES, Probe, ProbeReport};
 
 /// The version of the JSON form, raised by incompatible changes.
 pub const VERSION: u32 = 1;
@@ -96,15 +97,16 @@ pub type Reported = (Place, Result<ProbeReport, String>);
 impl Document {
     /// Judges a service by what its probes came to.
     #[must_use]
-    pub fn new(unit: &str, level: Level, control: &ProbeReport, reports: &[Reported]) -> Self {
+    pub fn new(unit: &str, seal: &Seal, control: &ProbeReport, reports: &[Reported]) -> Self {
+        let level = seal.level;
         let rows = PROBES.iter().map(|probe| {
             let without = outcome(Ok(control), probe.id);
             let findings = reports.iter().map(|(place, report)| {
                 let sealed = outcome(report.as_ref(), probe.id);
                 Finding {
                     place: *place,
-                    verdict: judge(probe, level, &without, &sealed),
-                    evidence: Evidence::new(&sealed, evidence(probe, &sealed)),
+                    verdict: judge(probe, seal, *place, &without, &sealed),
+                    evidence: Evidence::new(probe, &sealed, report.as_ref().ok()),
                 }
             });
             Row {
@@ -112,9 +114,9 @@ impl Document {
                 title: probe.title.to_owned(),
                 leads_to: Goal::of(probe.attempt),
                 closed_by: probe.closed_by.map(|level| level.to_string()),
-                is_promised: probe.is_closed_by(level),
+                is_promised: probe.is_closed_under(seal),
                 is_absent: is_absent(probe, &without),
-                control: Evidence::new(&without, evidence(probe, &without)),
+                control: Evidence::new(probe, &without, Some(control)),
                 findings: findings.collect(),
             }
         });
@@ -166,7 +168,13 @@ impl Document {
 }
 
 impl Evidence {
-    fn new(outcome: &Outcome, text: String) -> Self {
+    fn new(probe: &Probe, outcome: &Outcome, report: Option<&ProbeReport>) -> Self {
+        let mut text = evidence(probe, outcome);
+        let results = report.into_iter().flat_map(|report| &report.results);
+        let mut of_probe = results.filter(|result| result.id == probe.id);
+        if let Some(more) = of_probe.find_map(|result| result.evidence.as_ref()) {
+            text.extend(["; ", more]);
+        }
         let mut evidence = Self {
             worked: Some(false),
             errno: None,
@@ -177,6 +185,7 @@ impl Evidence {
             Outcome::Succeeded => evidence.worked = Some(true),
             Outcome::Refused { errno } => evidence.errno = Some(*errno),
             Outcome::Killed { signal } => evidence.signal = Some(*signal),
+            Outcome::NotStarted { .. } => {}
             Outcome::NotTried { .. } => evidence.worked = None,
         }
         evidence
@@ -222,8 +231,7 @@ fn is_kept(row: &Row) -> bool {
 /// The highest level whose every promise was seen to be kept at every place.
 fn reached(rows: &[Row]) -> Option<Level> {
     let promises = |row: &Row, level: Level| {
-        let probe = PROBES.iter().find(|probe| probe.id == row.id);
-        probe.is_some_and(|probe| probe.is_closed_by(level))
+        probe::find(&row.id).is_some_and(|probe| probe.is_closed_by(level))
     };
     let mut levels = Level::ALL.into_iter().rev();
     levels.find(|level| {
@@ -247,9 +255,17 @@ mod tests {
                     Some(ProbeResult {
                         id: probe.id.to_owned(),
                         outcome: of(probe.id)?,
+                        evidence: None,
                     })
                 })
                 .collect(),
+        }
+    }
+
+    fn seal(level: Level) -> Seal {
+        Seal {
+            level,
+            ..Seal::default()
         }
     }
 
@@ -340,7 +356,7 @@ mod tests {
                 Verdict::Open,
             ),
         ] {
-            let document = Document::new("a.service", level, control, &everywhere(sealed));
+            let document = Document::new("a.service", &seal(level), control, &everywhere(sealed));
             assert_eq!(&document.reached, reached, "{level}");
             assert_eq!(document.verdict, verdict, "{level}");
         }
@@ -359,7 +375,7 @@ mod tests {
         });
         let mut reports = everywhere(&sealed);
         reports[2].1 = Err("no image".to_owned());
-        let document = Document::new("a.service", Level::Standard, &works, &reports);
+        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
         for (place, goal, path) in [
             (Place::Podman, Goal::Network, Some(Verdict::Open)),
             (Place::Podman, Goal::Socket, Some(Verdict::Accepted)),
@@ -368,7 +384,7 @@ mod tests {
         ] {
             assert_eq!(document.path(place, goal), path, "{place} {goal:?}");
         }
-        let nowhere = Document::new("a.service", Level::Standard, &works, &[]);
+        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
         assert_eq!(nowhere.path(Place::Podman, Goal::Network), None);
     }
 
@@ -378,14 +394,14 @@ mod tests {
         let closed = report(|_| Some(Outcome::Refused { errno: 13 }));
         let mut reports = everywhere(&closed);
         reports[2].1 = Err("no image".to_owned());
-        let document = Document::new("a.service", Level::Standard, &works, &reports);
+        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
         assert_eq!(document.verdict, Verdict::Inconclusive);
         assert_eq!(document.reached, None);
         assert_eq!(document.places[2].failure.as_deref(), Some("no image"));
         let row = &document.probes[0];
         assert_eq!(row.findings[2].verdict, Verdict::Inconclusive);
         assert_eq!(row.findings[2].evidence.text, "not tried: no image");
-        let nowhere = Document::new("a.service", Level::Standard, &works, &[]);
+        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
         assert_eq!(nowhere.verdict, Verdict::Inconclusive);
         assert_eq!(nowhere.reached, None);
     }

@@ -8,6 +8,7 @@ use crate::family::Family;
 use crate::podman::invocation::{Invocation, Verb, Word};
 use crate::policy::families::FamilySet;
 use crate::policy::level::Level;
+use crate::policy::seal::Seal;
 use crate::unit::effective::service::Service;
 use crate::unit::exec::ExecPrefixes;
 use crate::unit::families::{FamilyFilter, FilterMode};
@@ -113,7 +114,7 @@ impl<'a> Subject<'a> {
         self.podman()?;
         let words = words(&self.words, self.expands());
         let invocation = Invocation::parse(words.get(self.command + 1..).unwrap_or_default());
-        let verb = invocation.verb_word.as_ref().map(|word| word.text.as_str());
+        let verb = invocation.verb_word.as_ref().map(|word| &*word.text);
         let refused = match invocation.verb {
             Verb::Run if verb == Some("create") => {
                 Some("a container that is made and not run cannot be copied".to_owned())
@@ -134,6 +135,18 @@ impl<'a> Subject<'a> {
             Some(why) => Err(why),
             None if invocation.image().is_none() => Err("podman run has no image".to_owned()),
             None => Ok(invocation),
+        })
+    }
+
+    /// The seal to hold it to: of the level that is asked for, or else that it
+    /// claims, and with UDP sockets where it accepts them. None without a seal.
+    #[must_use]
+    pub fn seal(&self, level: Option<Level>) -> Option<Seal> {
+        let before = self.words.get(..self.command).unwrap_or_default();
+        Some(Seal {
+            level: level.or_else(|| self.level())?,
+            allow_udp: before.iter().any(|word| word == "--allow-udp"),
+            ..Seal::default()
         })
     }
 
@@ -177,7 +190,7 @@ fn words(texts: &[String], expands: bool) -> Vec<Word<usize>> {
     let numbered = texts.iter().enumerate();
     numbered
         .map(|(place, text)| Word {
-            text: text.clone(),
+            text: text.as_str().into(),
             is_open: expands && place > 0 && has_variable(text),
             place,
         })

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::copy::{Own, oci_runtime};
 use super::subject::{NoSubject, Subject};
 use super::*;
+use crate::policy::level::Level;
 use crate::probe::PROBES;
 use crate::unit::effective::Scope;
 use crate::unit::effective::merge::Source;
@@ -32,7 +33,6 @@ const OWN: Own<'_> = Own {
     oci_runtime: "/r/w/runc",
     directory: "/r",
     probe: &[],
-    sockets: &["one", "two"],
 };
 
 /// The copy's unit, with arguments of the probe program.
@@ -245,7 +245,7 @@ fn the_program_in_the_oci_runtimes_place_quotes() {
         probe: &probe,
         ..OWN
     };
-    let script = oci_runtime(&own, "/r/a report");
+    let script = oci_runtime(&own, &["one", "two"], "/r/a report");
     assert!(
         script.contains(r"exec '/usr/bin/podseal' 'probe' '--token=it'\''s' >'/r/a report'"),
         "{script}"
@@ -273,7 +273,11 @@ fn what_is_open_is_judged_by_the_level() {
         // What works under the seal is open, whatever the control says.
         (Level::Standard, &refused, &works, Verdict::Open),
     ] {
-        let found = judge(probe, level, control, sealed);
+        let seal = Seal {
+            level,
+            ..Seal::default()
+        };
+        let found = judge(probe, &seal, Place::Podman, control, sealed);
         assert_eq!(found, expected, "{level} {control:?} {sealed:?}");
     }
     assert_eq!(
@@ -281,4 +285,34 @@ fn what_is_open_is_judged_by_the_level() {
         "Permission denied (os error 13); the victim heard nothing"
     );
     assert_eq!(evidence(probe, &works), "the victim heard from it");
+}
+
+#[test]
+fn who_is_outside_is_out_of_a_containers_sight() {
+    let seal = Seal::default();
+    for (id, errno, place, expected) in [
+        ("signal", 3, Place::Container, Verdict::Closed),
+        ("signal", 3, Place::Podman, Verdict::Inconclusive),
+        ("abstract-socket", 111, Place::Container, Verdict::Closed),
+        (
+            "abstract-socket",
+            111,
+            Place::OciRuntime,
+            Verdict::Inconclusive,
+        ),
+        (
+            "abstract-socket",
+            3,
+            Place::Container,
+            Verdict::Inconclusive,
+        ),
+        ("turn-outward", 111, Place::Container, Verdict::Inconclusive),
+    ] {
+        let probe = probe::find(id).expect(id);
+        let refused = Outcome::Refused { errno };
+        let found = judge(probe, &seal, place, &Outcome::Succeeded, &refused);
+        assert_eq!(found, expected, "{id} {errno} {place}");
+        let found = judge(probe, &seal, place, &refused, &refused);
+        assert_eq!(found, Verdict::Inconclusive, "{id} without a control");
+    }
 }

@@ -8,5 +8,7 @@
 mod differential;
 mod facts;
 mod machine;
+mod pages;
+mod probes;
 mod recipe;
 mod verify;

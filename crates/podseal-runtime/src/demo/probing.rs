@@ -7,7 +7,7 @@ use podseal_core::policy::seal::Seal;
 use podseal_core::probe::{Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
 
 use super::{Demo, DemoError, IMAGE};
-use crate::proof::Trial;
+use crate::proof::{self, Trial};
 
 /// The name of the containers in which it probes.
 pub(super) const CONTAINER: &str = "podseal-demo-probe";
@@ -53,7 +53,7 @@ impl Row {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Host,
     Container,
@@ -61,14 +61,15 @@ enum Place {
 
 impl Demo {
     /// Makes every probe at both places, without a seal and under each level.
+    /// The ones that need a container of their own are made for `all` only.
     ///
     /// # Errors
     /// A probe could not be run.
-    pub fn probe(&self) -> Result<Vec<Row>, DemoError> {
+    pub fn probe(&self, all: bool) -> Result<Vec<Row>, DemoError> {
         let at = |place| -> Result<_, DemoError> {
-            let unsealed = self.probe_once(None, place)?;
+            let unsealed = self.probe_once(None, place, all)?;
             let sealed = Level::ALL
-                .map(|level| Ok((level, self.probe_once(Some(level), place)?)))
+                .map(|level| Ok((level, self.probe_once(Some(level), place, all)?)))
                 .into_iter()
                 .collect::<Result<Vec<_>, DemoError>>()?;
             Ok((unsealed, sealed))
@@ -82,7 +83,8 @@ impl Demo {
                     .map(|(level, report)| (*level, outcome(report, probe)))
                     .collect(),
             };
-        let rows = PROBES.iter().map(|probe| Row {
+        let wanted = PROBES.iter().filter(|probe| all || probe.is_in_demo);
+        let rows = wanted.map(|probe| Row {
             probe,
             host: finding(&host, probe),
             container: finding(&container, probe),
@@ -90,8 +92,29 @@ impl Demo {
         Ok(rows.collect())
     }
 
-    fn probe_once(&self, level: Option<Level>, place: Place) -> Result<ProbeReport, DemoError> {
+    fn probe_once(
+        &self,
+        level: Option<Level>,
+        place: Place,
+        all: bool,
+    ) -> Result<ProbeReport, DemoError> {
         self.check_interrupted()?;
+        let launcher = self.launcher(level);
+        let at = |program| [launcher.clone(), program].concat();
+        let mut report = Trial::new()?.run(at(match place {
+            Place::Host => vec![self.own.clone()],
+            Place::Container => self.container("none"),
+        }))?;
+        if all && place == Place::Host {
+            self.check_interrupted()?;
+            let results = proof::host_network(at(self.container("host")))?;
+            report.results.extend(results);
+        }
+        Ok(report)
+    }
+
+    /// What puts a command under the seal of `level`.
+    fn launcher(&self, level: Option<Level>) -> Vec<String> {
         let mut command = Vec::new();
         if let Some(level) = level {
             let seal = Seal {
@@ -102,21 +125,17 @@ impl Demo {
             command.extend(seal.options());
             command.push("--".into());
         }
-        command.extend(match place {
-            Place::Host => vec![self.own.clone()],
-            Place::Container => self.container(),
-        });
-        Ok(Trial::new()?.run(command)?)
+        command
     }
 
-    fn container(&self) -> Vec<String> {
+    fn container(&self, network: &str) -> Vec<String> {
         [
             self.engine.podman.word(),
             format!("--runtime={}", self.engine.oci_runtime.path.display()),
             "run".into(),
             format!("--name={CONTAINER}"),
             "--rm".into(),
-            "--network=none".into(),
+            format!("--network={network}"),
             "--pull=never".into(),
         ]
         .into_iter()

@@ -1,40 +1,34 @@
-//! Running one copy until it has reported.
+//! Running one copy to its end.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use podseal_core::lifecycle::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::{VerifyError, failed};
-use crate::command::{self, Start};
+use crate::command::{self, Output, Start};
 use crate::host::User;
-use crate::proof::Trial;
-use crate::receive::Handover;
+use crate::proof::Named;
+use crate::receive::{Client, Handover};
 
 /// How long a copy may take to start and make its probes.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A copy to run.
 pub(super) struct Running<'a> {
-    /// What starts it, and waits until it has ended.
+    /// What starts it.
     pub(super) command: Vec<String>,
+    /// Whether that waits until the copy has ended, and ends then.
+    pub(super) waits: bool,
     /// Where it is handed the sockets.
-    pub(super) socket: PathBuf,
+    pub(super) handover: &'a Handover,
     pub(super) user: &'a User,
-    pub(super) trial: &'a Trial,
+    pub(super) sockets: &'a [Named<'a>],
     pub(super) end_wanted: &'a UnixStream,
-}
-
-/// A copy that has ended.
-pub(super) struct Stopped {
-    /// Its standard output.
-    pub(super) output: String,
-    /// What it, or who started it, said that went wrong.
-    pub(super) said: Option<String>,
 }
 
 /// What is heard of a copy.
@@ -45,6 +39,8 @@ struct Copy {
     said: Stream,
     /// What who starts it says.
     starter: Stream,
+    /// Once it was handed its sockets.
+    client: Option<Client>,
 }
 
 /// One pipe, and what came out of it.
@@ -85,9 +81,8 @@ impl Stream {
 }
 
 impl Running<'_> {
-    pub(super) fn run(&self) -> Result<Stopped, VerifyError> {
-        let handover = Handover::listen(&self.socket)
-            .map_err(|error| failed("listen for a copy")(io::Error::other(error)))?;
+    /// Runs it to its end; standard error has what went wrong.
+    pub(super) fn run(&self) -> Result<Output, VerifyError> {
         let pipe = || io::pipe().map_err(failed("make a pipe"));
         let (report, report_end) = pipe()?;
         let (said, said_end) = pipe()?;
@@ -96,15 +91,25 @@ impl Running<'_> {
             report: Stream::new(report),
             said: Stream::new(said),
             starter: Stream::new(starter),
+            client: None,
         };
         let child = Starter::start(&self.command, &starter_end)?;
         drop(starter_end);
-        copy.listen(self, &handover, [report_end, said_end])?;
+        copy.listen(self, [report_end, said_end])?;
+        let exit = copy.client.as_ref().and_then(Client::exit);
         drop(child);
-        Ok(Stopped {
-            output: String::from_utf8_lossy(&copy.report.text).into_owned(),
-            said: copy.said.error().or_else(|| copy.starter.error()),
-        })
+        let what = match exit {
+            Some(Exit::Code(0)) => None,
+            Some(exit) => Some(format!("the probe program {exit}")),
+            None => Some("the probe program was not started, or did not end".to_owned()),
+        };
+        let said = copy.said.error().or_else(|| copy.starter.error()).or(what);
+        Ok(Output::new(
+            &self.command,
+            exit.unwrap_or(Exit::Code(1)),
+            String::from_utf8_lossy(&copy.report.text).into_owned(),
+            said.unwrap_or_default(),
+        ))
     }
 }
 
@@ -138,29 +143,20 @@ impl Drop for Starter {
 impl Copy {
     /// Hands the sockets over and reads what comes, until the copy or who
     /// started it has ended.
-    fn listen(
-        &mut self,
-        running: &Running<'_>,
-        handover: &Handover,
-        ends: [PipeWriter; 2],
-    ) -> Result<(), VerifyError> {
+    fn listen(&mut self, running: &Running<'_>, ends: [PipeWriter; 2]) -> Result<(), VerifyError> {
         let deadline = Instant::now() + LIMIT;
         let mut ends = Some(ends);
-        while self.report.is_open && self.starter.is_open {
+        while self.starter.is_open && (self.report.is_open || running.waits) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(());
             }
-            let mut fds = vec![
-                PollFd::new(running.end_wanted, PollFlags::IN),
-                PollFd::new(&self.report.pipe, PollFlags::IN),
-                PollFd::new(&self.starter.pipe, PollFlags::IN),
-            ];
-            if self.said.is_open {
-                fds.push(PollFd::new(&self.said.pipe, PollFlags::IN));
-            }
+            let mut fds = vec![PollFd::new(running.end_wanted, PollFlags::IN)];
+            let streams = [&self.report, &self.said, &self.starter];
+            let open = streams.iter().filter(|stream| stream.is_open);
+            fds.extend(open.map(|stream| PollFd::new(&stream.pipe, PollFlags::IN)));
             if ends.is_some() {
-                fds.push(PollFd::new(handover, PollFlags::IN));
+                fds.push(PollFd::new(running.handover, PollFlags::IN));
             }
             let timeout = Timespec::try_from(left).unwrap_or_default();
             match poll(&mut fds, Some(&timeout)) {
@@ -170,13 +166,16 @@ impl Copy {
             if !fds[0].revents().is_empty() {
                 return Err(VerifyError::Interrupted);
             }
-            if is_ready(handover)
+            if ends.is_some()
+                && is_ready(running.handover)
                 && let Some([output, messages]) = ends.take()
             {
                 let output = [output.as_fd(), messages.as_fd()];
-                handover
-                    .hand(running.user, output, &running.trial.sockets())
+                let client = running
+                    .handover
+                    .hand(running.user, output, running.sockets)
                     .map_err(|error| failed("hand a copy its sockets")(io::Error::other(error)))?;
+                self.client = Some(client);
             }
             self.read().map_err(failed("hear from a copy"))?;
         }

@@ -60,7 +60,7 @@ fn section(page: &mut String, document: &Document, goal: Goal) {
         Goal::Network => "By a socket of its own",
         Goal::Socket => "By a socket that was handed over",
         Goal::Processes => "To other processes of the user",
-        Goal::Bus => "To the user's bus and systemd",
+        Goal::Host => "To who starts programs for the user",
     };
     let _ = writeln!(page, "<h2 id=\"{}\">{title}</h2>", anchor(goal));
     let mut rows = document
@@ -136,7 +136,7 @@ const fn anchor(goal: Goal) -> &'static str {
         Goal::Network => "network",
         Goal::Socket => "socket",
         Goal::Processes => "processes",
-        Goal::Bus => "bus",
+        Goal::Host => "host",
     }
 }
 
@@ -156,7 +156,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use podseal_core::policy::level::Level;
+    use podseal_core::policy::seal::Seal;
     use podseal_core::probe::{Outcome, PROBES, ProbeReport, ProbeResult};
     use podseal_core::verify::Place;
 
@@ -166,6 +166,7 @@ mod tests {
         let results = PROBES.iter().map(|probe| ProbeResult {
             id: probe.id.to_owned(),
             outcome: of(probe.id),
+            evidence: None,
         });
         ProbeReport {
             version: ProbeReport::VERSION,
@@ -184,7 +185,7 @@ mod tests {
             (Place::OciRuntime, Ok(sealed)),
             (Place::Container, Err("no <image> & \"none\"".to_owned())),
         ];
-        let document = Document::new("a&b.service", Level::Standard, &control, &reports);
+        let document = Document::new("a&b.service", &Seal::default(), &control, &reports);
         page(&document)
     }
 

@@ -66,10 +66,10 @@ const GOALS: [(Goal, Node); 4] = [
         },
     ),
     (
-        Goal::Bus,
+        Goal::Host,
         Node {
             y: 328,
-            lines: ["the user's bus", "and systemd"],
+            lines: ["bus, systemd,", "the user's files"],
         },
     ),
 ];
