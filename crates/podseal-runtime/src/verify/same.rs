@@ -79,6 +79,12 @@ pub(super) fn require_current(manager: Manager, unit: &str) -> Result<(), Verify
 
 /// Requires that systemd restricts the copy as it does the service.
 pub(super) fn require_same(manager: Manager, unit: &str, copy: &str) -> Result<(), VerifyError> {
+    // systemd looks for new files by itself, but not in every version where
+    // their directory is new as well.
+    let answer = manager.properties(copy, &["LoadState"])?;
+    if answer.trim_end() == "LoadState=not-found" {
+        manager.reload()?;
+    }
     let [of_unit, of_copy] = [unit, copy].map(|unit| manager.properties(unit, RESTRICTIONS));
     match difference(&of_unit?, &of_copy?) {
         None => Ok(()),

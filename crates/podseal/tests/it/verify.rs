@@ -88,8 +88,11 @@ fn a_weaker_seal_is_told_from_a_stronger(lab: &Lab) {
     assert_eq!(verdicts(&document, "af-inet"), ["closed"; 3]);
     assert_eq!(verdicts(&document, "turn-outward"), ["accepted"; 3]);
 
-    let ended = output(&mut lab.place.command(&verify(&["--level=standard"])));
+    let more = ["--level=standard", "--html=page.html"];
+    let ended = output(&mut lab.place.command(&verify(&more)));
     ended.expect(1, &[]);
+    let page = fs::read_to_string(lab.place.path("page.html")).unwrap();
+    assert!(page.contains("<h1>web.service</h1>") && page.contains("<details open>"));
     let said = &ended.stdout;
     let line = "- listener: AF_UNSPEC, connect (turn-outward): the victim heard from it";
     assert!(said.contains("\nOPEN:\n") && said.contains(line), "{said}");

@@ -88,7 +88,7 @@ fn details(page: &mut String, row: &Row) {
     .find(|verdict| verdicts.clone().any(|found| found == *verdict))
     .unwrap_or(Verdict::Inconclusive);
     let word = if row.is_absent && worst == Verdict::Inconclusive {
-        "not possible here".to_owned()
+        "not here".to_owned()
     } else {
         worst.to_string()
     };
