@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::family::Family;
 use crate::policy::level::Level;
 
+pub mod strict;
+
 /// One way to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
@@ -37,6 +39,8 @@ pub enum Attempt {
     TakeDescriptor,
     /// connect(2) to an abstract UNIX socket of a process outside.
     AbstractSocket,
+    /// Something that is the container's own affair.
+    Container(strict::Attempt),
 }
 
 /// A socket to sacrifice.
@@ -98,7 +102,7 @@ impl Attempt {
 }
 
 /// A row of the table.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// Stable kebab-case name.
     pub id: &'static str,
@@ -106,12 +110,14 @@ pub struct Probe {
     pub title: &'static str,
     /// What is tried.
     pub attempt: Attempt,
-    /// The first level that promises that it fails.
+    /// The first level that promises that it fails. Level strict promises it of
+    /// the container only.
     pub closed_by: Option<Level>,
 }
 
 impl Probe {
-    /// Whether `level` promises that it fails.
+    /// Whether `level` promises that it fails in the container; on the host, ask
+    /// for [`Level::on_host`].
     #[must_use]
     pub fn is_closed_by(&self, level: Level) -> bool {
         self.closed_by.is_some_and(|first| first <= level)
@@ -119,7 +125,24 @@ impl Probe {
 }
 
 /// All probes, in the order in which they are made and shown.
-pub const PROBES: &[Probe] = &[
+pub const PROBES: &[Probe] = &PROBES_OF_ALL;
+
+const PROBES_OF_ALL: [Probe; GENERAL.len() + strict::PROBES.len()] = {
+    let mut all = [GENERAL[0]; GENERAL.len() + strict::PROBES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < GENERAL.len() {
+            GENERAL[at]
+        } else {
+            strict::PROBES[at - GENERAL.len()]
+        };
+        at += 1;
+    }
+    all
+};
+
+/// Those that are tried on the host as well.
+const GENERAL: &[Probe] = &[
     Probe {
         id: "af-inet",
         title: "socket(AF_INET)",
@@ -233,7 +256,7 @@ pub const PROBES: &[Probe] = &[
         id: "relisten",
         title: "accepted: listens on a random port",
         attempt: Attempt::Relisten,
-        closed_by: None,
+        closed_by: Some(Level::Strict),
     },
     Probe {
         id: "upper-layer",

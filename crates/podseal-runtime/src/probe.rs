@@ -10,6 +10,7 @@ use podseal_sys::attempt;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
+mod container;
 mod outward;
 
 /// What is outside, and should be out of reach.
@@ -126,6 +127,7 @@ fn attempt(
                 Ok(())
             })
         }
+        Attempt::Container(attempt) => isolated(|| container::attempt(attempt)),
         Attempt::AbstractSocket => {
             let name = outside.abstract_socket.as_ref()?;
             isolated(|| {

@@ -127,7 +127,7 @@ pub(crate) struct Run {
         conflicts_with_all = [
             "listen", "image", "fdname", "backlog", "socket_mode", "bind_to_device", "reuse_port",
             "start", "restart", "notify", "timeout_start", "timeout_stop", "level", "families",
-            "allow_udp", "best_effort", "runtime", "pull", "rest",
+            "allow_udp", "allow_connect", "best_effort", "runtime", "pull", "rest",
         ]
     )]
     pub(crate) directory: Option<PathBuf>,
@@ -245,6 +245,11 @@ pub(crate) struct Seal {
     #[arg(long)]
     pub(crate) allow_udp: bool,
 
+    /// At level strict, let the container call connect(2). It then reaches the
+    /// UNIX sockets that are mounted into it, and those that it makes.
+    #[arg(long)]
+    pub(crate) allow_connect: bool,
+
     /// Do without what this kernel does not have, and say so each time, instead
     /// of not starting.
     #[arg(long)]
@@ -259,6 +264,10 @@ pub(crate) enum Level {
     /// And sockets that are handed over cannot be turned outward (Linux 6.12
     /// or later, Landlock).
     Standard,
+    /// And the container has no capabilities, a read-only root, an image pinned
+    /// by digest, and fewer system calls: no connect(2), no bind(2), no
+    /// namespaces, mounts, tracing or keys.
+    Strict,
 }
 
 impl From<Level> for level::Level {
@@ -266,6 +275,7 @@ impl From<Level> for level::Level {
         match level {
             Level::Families => Self::Families,
             Level::Standard => Self::Standard,
+            Level::Strict => Self::Strict,
         }
     }
 }
@@ -276,6 +286,7 @@ impl From<Seal> for seal::Seal {
             level: arguments.level.into(),
             families: arguments.families,
             allow_udp: arguments.allow_udp,
+            allow_connect: arguments.allow_connect,
             best_effort: arguments.best_effort,
             without: seal::Without::default(),
         }
@@ -339,10 +350,11 @@ pub(crate) enum StatusFormat {
 
 /// Seal services that systemd runs, each with one drop-in.
 ///
-/// Writes NAME.service.d/50-podseal.conf and no other file: it restricts socket
-/// families, privileges and system calls, has Podman's pause process made before
-/// the service starts, and at level standard puts `podseal enter` before the
-/// command. It is renewed in the same way when the service's commands or podseal
+/// Writes NAME.service.d/50-podseal.conf: it restricts socket families,
+/// privileges and system calls, has Podman's pause process made before the
+/// service starts, and from level standard on puts `podseal enter` before the
+/// command. At level strict it also gives `podman run` options, and a seccomp
+/// profile that is written beside it. No other file is changed. It is renewed in the same way when the service's commands or podseal
 /// have changed.
 ///
 /// A service that cannot be sealed, or would not be after all, is refused, with
@@ -354,6 +366,11 @@ pub(crate) struct SealUnits {
     #[arg(long, value_name = "LEVEL", default_value = "standard")]
     pub(crate) level: Level,
 
+    /// At level strict, let the container call connect(2). It then reaches the
+    /// UNIX sockets that are mounted into it, and those that it makes.
+    #[arg(long)]
+    pub(crate) allow_connect: bool,
+
     /// Write over a 50-podseal.conf that was edited or is not podseal's.
     #[arg(long)]
     pub(crate) force: bool,
@@ -364,8 +381,9 @@ pub(crate) struct SealUnits {
 
 /// Take the seal off services.
 ///
-/// Removes the drop-in that `podseal seal` wrote and nothing else, and its
-/// directory if that is empty then.
+/// Removes the drop-in that `podseal seal` wrote, with the profile that level
+/// strict has beside it, and nothing else; and their directory if that is empty
+/// then.
 #[derive(Debug, Args)]
 pub(crate) struct Unseal {
     /// Remove it even if it was edited.

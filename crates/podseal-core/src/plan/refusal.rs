@@ -4,6 +4,7 @@ use super::{COPIED, Sealing};
 use crate::audit::command::{Command, Program};
 use crate::audit::{Finding, Severity, rules};
 use crate::podman::invocation::Verb;
+use crate::podman::strict::{self, Stage};
 use crate::policy::level::Level;
 use crate::unit::Effect;
 use crate::unit::effective::service::Service;
@@ -24,6 +25,8 @@ pub struct Refusal {
     pub message: String,
     /// What to do about it.
     pub fix: String,
+    /// The image, where it is that which is not pinned.
+    pub image: Option<String>,
 }
 
 /// Rules of `podseal check` that stand against a seal, and from which level on.
@@ -69,6 +72,7 @@ pub fn of_findings(findings: &[Finding], level: Level) -> Vec<Refusal> {
             origin: finding.span.as_ref().map(|span| span.origin.clone()),
             message: finding.message.clone(),
             fix: finding.fix.clone(),
+            image: None,
         })
         .collect()
 }
@@ -131,11 +135,36 @@ pub(super) fn of_commands(sealing: &Sealing<'_>) -> Vec<Refusal> {
                         origin: Some(command.origin.clone()),
                         message: rule.message.to_owned(),
                         fix: rule.fix.to_owned(),
+                        image: None,
                     }),
             );
         }
     }
+    if sealing.level >= Level::Strict {
+        refusals.extend(not_strict(sealing.service));
+    }
     refusals
+}
+
+/// What of a container's own options contradicts level strict.
+fn not_strict(service: &Service) -> Vec<Refusal> {
+    let commands = service.commands_of("ExecStart").iter();
+    let podman = commands.filter_map(|command| {
+        let command = Command::new("ExecStart", command, None);
+        let podman = command.podman().cloned();
+        podman.filter(|podman| podman.verb == Verb::Run)
+    });
+    podman
+        .flat_map(|podman| strict::contradictions(&podman, Stage::Written))
+        .map(|found| Refusal {
+            id: found.id,
+            unit: service.unit.clone(),
+            origin: found.word.map(|word| word.place),
+            message: found.message,
+            fix: found.fix.to_owned(),
+            image: found.image,
+        })
+        .collect()
 }
 
 /// The rule of this name looks at all commands, and is content with one that
@@ -159,6 +188,7 @@ fn no_podman(service: &Service) -> Option<Refusal> {
         message: "ExecStart= does not start a container with Podman, as far as podseal can see"
             .to_owned(),
         fix: rule.fix.to_owned(),
+        image: None,
     })
 }
 
@@ -195,6 +225,7 @@ fn prefixes(service: &Service) -> Vec<Refusal> {
                 origin: Some(line.origin.clone()),
                 message: (*message).to_owned(),
                 fix: (*fix).to_owned(),
+                image: None,
             })
         })
         .collect()
@@ -220,6 +251,7 @@ fn of_lines(service: &Service) -> Vec<Refusal> {
                 origin: Some(setting.origin.clone()),
                 message,
                 fix: "correct the line, or remove it".to_owned(),
+                image: None,
             });
         }
     }

@@ -6,10 +6,13 @@ use std::fmt::Write as _;
 use podseal_core::audit::Finding;
 use podseal_core::plan::refusal::Refusal;
 use podseal_core::policy::level::Level;
+use podseal_core::policy::seal::{ALLOW_CONNECT, Seal};
 use podseal_core::unit::effective::{Origin, Scope};
 use podseal_core::unit::name::UnitName;
+use podseal_runtime::container_profile::{self, ProfileError};
 use podseal_runtime::host;
 use podseal_runtime::plan::{self, PlanError, Planned, Request};
+use podseal_runtime::podman::Podman;
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
 use similar::TextDiff;
@@ -53,8 +56,22 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
             return exit::FAILURE;
         }
     };
-    let request = Request {
+    let seal = Seal {
         level: arguments.level.into(),
+        allow_connect: arguments.allow_connect,
+        ..Seal::default()
+    };
+    let profile = match profile(&seal) {
+        Ok(profile) => profile,
+        Err(error) => {
+            output::error(&error, Some(&error.hint()));
+            return exit::FAILURE;
+        }
+    };
+    let request = Request {
+        level: seal.level,
+        allow_connect: seal.allow_connect,
+        profile,
         podseal,
         force: arguments.force,
     };
@@ -74,15 +91,29 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
     for finding in plans.iter().flat_map(|plan| &plan.warnings) {
         warn(finding);
     }
+    let less = if seal.allows_connect() {
+        format!("; {ALLOW_CONNECT}")
+    } else {
+        String::new()
+    };
     carry_out(&arguments.plan, &plans, |plan| {
         let (unit, level) = (&plan.unit, request.level);
         if plan.is_done() {
-            format!("{unit} is sealed at level {level} already")
+            format!("{unit} is sealed at level {level} already{less}")
         } else {
             let path = plan.change.path.display();
-            format!("sealed {unit} at level {level}: {path}")
+            format!("sealed {unit} at level {level}: {path}{less}")
         }
     })
+}
+
+/// The seccomp profile for containers, where the level has one.
+fn profile(seal: &Seal) -> Result<Option<String>, ProfileError> {
+    if seal.level < Level::Strict {
+        return Ok(None);
+    }
+    let podman = Podman::installed()?;
+    container_profile::make(&podman, seal).map(Some)
 }
 
 pub(super) fn unseal(arguments: &Unseal) -> u8 {
@@ -161,6 +192,7 @@ fn refuse(plan: &Planned, level: Level, status: &mut u8) {
         origin,
         message,
         fix,
+        ..
     } in &plan.refusals
     {
         let place = place(origin.as_ref(), unit);
@@ -243,7 +275,7 @@ fn running(plan: &Planned, manager: Manager) {
 /// What would change, as `diff -u` writes it.
 fn diff(plans: &[&Planned]) -> String {
     let mut text = String::new();
-    for Planned { before, change, .. } in plans {
+    for (before, change) in plans.iter().flat_map(|plan| plan.files()) {
         let path = change.path.display().to_string();
         let [old, new] = [before, &change.contents].map(|side| {
             let name = side.as_ref().map_or("/dev/null", |_| path.as_str());
