@@ -10,6 +10,7 @@ mod handed;
 mod outcome;
 mod processes;
 mod sockets;
+pub mod strict;
 
 pub use attempt::{Attempt, Base, Handed, Location, Network, ProcessFile, Protocol, Way};
 pub use outcome::{Outcome, ProbeReport, ProbeResult, Verdict, verdict};
@@ -23,7 +24,8 @@ pub struct Probe {
     pub title: &'static str,
     /// What is tried.
     pub attempt: Attempt,
-    /// The first level that promises that it fails.
+    /// The first level that promises that it fails. Level strict promises it of
+    /// the container only.
     pub closed_by: Option<Level>,
     /// What the machine has to have, beyond what podseal needs, for it to work
     /// without a seal.
@@ -87,7 +89,8 @@ impl Probe {
         }
     }
 
-    /// Whether `level` promises that it fails.
+    /// Whether `level` promises that it fails in the container; on the host, ask
+    /// for [`Level::on_host`].
     #[must_use]
     pub fn is_closed_by(&self, level: Level) -> bool {
         self.closed_by.is_some_and(|first| first <= level)
@@ -103,6 +106,7 @@ impl Probe {
             | Attempt::IoUring(family)
             | Attempt::SocketI386(family) => seal.families.contains(family),
             Attempt::Outward(Handed::Datagram, _) => seal.allow_udp,
+            Attempt::Container(strict::Attempt::Connect) => seal.allow_connect,
             _ => false,
         };
         self.is_closed_by(seal.level) && !is_accepted
@@ -126,6 +130,7 @@ pub const GROUPS: &[Group] = &[
     handed::GROUP,
     processes::GROUP,
     files::GROUP,
+    strict::GROUP,
 ];
 
 /// All probes, in the order in which they are made and shown.

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod container_profile;
 pub mod control;
 pub mod demo;
 pub mod doctor;

@@ -8,6 +8,7 @@ use podseal_core::probe::{Attempt, Outcome, PROBES, ProbeReport, ProbeResult};
 use podseal_sys::attempt;
 use rustix::process::Pid;
 
+mod container;
 mod files;
 mod loaded;
 mod outward;
@@ -151,6 +152,7 @@ impl Given<'_> {
             Attempt::Service(_) => self.file?.connect(&[]),
             Attempt::Write(_) => self.file?.write(),
             Attempt::NewPrivileges => processes::new_privileges(),
+            Attempt::Container(attempt) => isolated(|| container::attempt(attempt)),
             // Whoever can start containers tries it.
             Attempt::HostNetwork => return None,
         };

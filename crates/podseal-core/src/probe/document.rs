@@ -141,6 +141,7 @@ fn tries(attempt: Attempt) -> String {
             base(location.base),
             location.path
         ),
+        Attempt::Container(attempt) => attempt.tries().into(),
         Attempt::NewPrivileges => "prctl(2) with `PR_GET_NO_NEW_PRIVS`: whether programs with the \
                                    set-user-ID bit or with file capabilities gain any."
             .into(),
