@@ -1,5 +1,6 @@
 //! Probes: the ways out of a seal, as a table, and what came of each.
 
+use crate::family::Family;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
 
@@ -100,17 +101,28 @@ impl Probe {
     /// asked for that opens it.
     #[must_use]
     pub fn is_closed_under(&self, seal: &Seal) -> bool {
+        let lets = |family| seal.families.contains(family);
         let is_accepted = match self.attempt {
-            Attempt::Socket(family)
-            | Attempt::SocketUpperBits(family)
-            | Attempt::IoUring(family)
-            | Attempt::SocketI386(family) => seal.families.contains(family),
+            Attempt::Socket(family) | Attempt::SocketUpperBits(family) => lets(family),
+            // From level standard on, TCP only.
+            Attempt::Protocol(family, _) => lets(family) && seal.level == Level::Families,
+            Attempt::OtherFamilies => seal.families.iter().any(is_other),
+            Attempt::HostNetwork => lets(Family::INET),
             Attempt::Outward(Handed::Datagram, _) => seal.allow_udp,
             Attempt::Container(strict::Attempt::Connect) => seal.allow_connect,
             _ => false,
         };
         self.is_closed_by(seal.level) && !is_accepted
     }
+}
+
+/// Whether a family is none of those that most programs use or that have a
+/// probe of their own.
+fn is_other(family: Family) -> bool {
+    ![Family::UNIX, Family::NETLINK].contains(&family)
+        && !PROBES
+            .iter()
+            .any(|probe| probe.attempt == Attempt::Socket(family))
 }
 
 /// Probes that belong together.
@@ -170,7 +182,6 @@ pub fn find(id: &str) -> Option<&'static Probe> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::Family;
 
     #[test]
     fn ids_and_titles_are_unique() {
@@ -203,7 +214,19 @@ mod tests {
             families: [Family::UNIX, Family::INET].into_iter().collect(),
             ..Seal::default()
         };
+        let more = Seal {
+            level: Level::Families,
+            families: [Family::INET, Family(38)].into_iter().collect(),
+            ..Seal::default()
+        };
         for (id, seal, expected) in [
+            ("mptcp", &internet, true),
+            ("mptcp", &more, false),
+            ("other-families", &internet, true),
+            ("other-families", &more, false),
+            ("host-network", &internet, false),
+            ("i386", &internet, true),
+            ("io-uring", &more, true),
             ("udp-sendto", &Seal::default(), true),
             ("udp-sendto", &udp, false),
             ("af-inet", &udp, true),

@@ -15,7 +15,7 @@ mod outward;
 mod processes;
 mod sockets;
 
-pub use files::{InvalidKnown, Known};
+pub use files::{HostFile, InvalidHostFile};
 
 /// What is outside, and should be out of reach.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ pub struct Outside {
     /// The name of an abstract UNIX socket.
     pub abstract_socket: Option<String>,
     /// Files of the host, each for one probe.
-    pub files: Vec<Known>,
+    pub files: Vec<HostFile>,
     /// What to say to whoever is reached, before the probe's id.
     pub token: String,
 }
@@ -91,7 +91,7 @@ pub fn run(sacrifices: &[Sacrifice<'_>], outside: &Outside) -> ProbeReport {
 /// What there is for one probe.
 struct Given<'a> {
     socket: Option<BorrowedFd<'a>>,
-    file: Option<&'a Known>,
+    file: Option<&'a HostFile>,
     outside: &'a Outside,
     said: String,
 }

@@ -5,7 +5,7 @@ use podseal_core::probe::{PROBES, find};
 use rustix::process::Signal;
 
 use crate::container::{Lab, as_root, as_user};
-use crate::fixture::{Running, output};
+use crate::fixture::Running;
 
 /// What is expected of each probe, see the file.
 const EXPECTED: &str = include_str!("expected-verdicts.tsv");
@@ -46,7 +46,10 @@ fn row<'a>(said: &'a str, title: &str) -> Vec<&'a str> {
 }
 
 fn tells_the_truth(lab: &Lab) {
-    let ended = output(&mut lab.place.command(&["demo", "--all"]));
+    let demo = Running::start(&mut lab.place.command(&["demo", "--all"]));
+    // There is a time for what comes before, and one for the rest.
+    demo.wait_for_output("4. try");
+    let ended = demo.end();
     ended.expect(0, &[]);
     let said = &ended.stdout;
     assert!(said.contains("said: hello, heard: hello"), "{said}");
