@@ -35,6 +35,10 @@ const FILES: &[Generated] = &[
         make: schemas::show,
     },
     Generated {
+        path: "docs/schema/status.schema.json",
+        make: schemas::status,
+    },
+    Generated {
         path: "docs/schema/verify.schema.json",
         make: schemas::verify,
     },

@@ -1,5 +1,6 @@
 //! Probes: the ways out of a seal, as a table, and what came of each.
 
+use crate::family::Family;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
 
@@ -10,6 +11,7 @@ mod handed;
 mod outcome;
 mod processes;
 mod sockets;
+pub mod strict;
 
 pub use attempt::{Attempt, Base, Handed, Location, Network, ProcessFile, Protocol, Way};
 pub use outcome::{Outcome, ProbeReport, ProbeResult, Verdict, verdict};
@@ -23,7 +25,8 @@ pub struct Probe {
     pub title: &'static str,
     /// What is tried.
     pub attempt: Attempt,
-    /// The first level that promises that it fails.
+    /// The first level that promises that it fails. Level strict promises it of
+    /// the container only.
     pub closed_by: Option<Level>,
     /// What the machine has to have, beyond what podseal needs, for it to work
     /// without a seal.
@@ -87,7 +90,8 @@ impl Probe {
         }
     }
 
-    /// Whether `level` promises that it fails.
+    /// Whether `level` promises that it fails in the container; on the host, ask
+    /// for [`Level::on_host`].
     #[must_use]
     pub fn is_closed_by(&self, level: Level) -> bool {
         self.closed_by.is_some_and(|first| first <= level)
@@ -97,16 +101,28 @@ impl Probe {
     /// asked for that opens it.
     #[must_use]
     pub fn is_closed_under(&self, seal: &Seal) -> bool {
+        let lets = |family| seal.families.contains(family);
         let is_accepted = match self.attempt {
-            Attempt::Socket(family)
-            | Attempt::SocketUpperBits(family)
-            | Attempt::IoUring(family)
-            | Attempt::SocketI386(family) => seal.families.contains(family),
+            Attempt::Socket(family) | Attempt::SocketUpperBits(family) => lets(family),
+            // From level standard on, TCP only.
+            Attempt::Protocol(family, _) => lets(family) && seal.level == Level::Families,
+            Attempt::OtherFamilies => seal.families.iter().any(is_other),
+            Attempt::HostNetwork => lets(Family::INET),
             Attempt::Outward(Handed::Datagram, _) => seal.allow_udp,
+            Attempt::Container(strict::Attempt::Connect) => seal.allow_connect,
             _ => false,
         };
         self.is_closed_by(seal.level) && !is_accepted
     }
+}
+
+/// Whether a family is none of those that most programs use or that have a
+/// probe of their own.
+fn is_other(family: Family) -> bool {
+    ![Family::UNIX, Family::NETLINK].contains(&family)
+        && !PROBES
+            .iter()
+            .any(|probe| probe.attempt == Attempt::Socket(family))
 }
 
 /// Probes that belong together.
@@ -126,6 +142,7 @@ pub const GROUPS: &[Group] = &[
     handed::GROUP,
     processes::GROUP,
     files::GROUP,
+    strict::GROUP,
 ];
 
 /// All probes, in the order in which they are made and shown.
@@ -165,7 +182,6 @@ pub fn find(id: &str) -> Option<&'static Probe> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::Family;
 
     #[test]
     fn ids_and_titles_are_unique() {
@@ -198,7 +214,19 @@ mod tests {
             families: [Family::UNIX, Family::INET].into_iter().collect(),
             ..Seal::default()
         };
+        let more = Seal {
+            level: Level::Families,
+            families: [Family::INET, Family(38)].into_iter().collect(),
+            ..Seal::default()
+        };
         for (id, seal, expected) in [
+            ("mptcp", &internet, true),
+            ("mptcp", &more, false),
+            ("other-families", &internet, true),
+            ("other-families", &more, false),
+            ("host-network", &internet, false),
+            ("i386", &internet, true),
+            ("io-uring", &more, true),
             ("udp-sendto", &Seal::default(), true),
             ("udp-sendto", &udp, false),
             ("af-inet", &udp, true),

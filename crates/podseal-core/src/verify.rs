@@ -68,11 +68,19 @@ pub enum Goal {
     /// To those who start programs for the user: services such as the bus and
     /// systemd, and files that they read.
     Host,
+    /// Out of the container, by what its program does not need.
+    Container,
 }
 
 impl Goal {
     /// All goals.
-    pub const ALL: [Self; 4] = [Self::Network, Self::Socket, Self::Processes, Self::Host];
+    pub const ALL: [Self; 5] = [
+        Self::Network,
+        Self::Socket,
+        Self::Processes,
+        Self::Host,
+        Self::Container,
+    ];
 
     /// Where an attempt would lead.
     #[must_use]
@@ -102,6 +110,7 @@ impl Goal {
             | Attempt::PathSocket
             | Attempt::NewPrivileges => Self::Processes,
             Attempt::Service(_) | Attempt::Write(_) | Attempt::HostNetwork => Self::Host,
+            Attempt::Container(_) => Self::Container,
         }
     }
 }
@@ -144,7 +153,7 @@ pub fn judge(
 ) -> Verdict {
     match probe::verdict(control, sealed) {
         probe::Verdict::Closed => Verdict::Closed,
-        probe::Verdict::Open if probe.is_closed_under(seal) => Verdict::Open,
+        probe::Verdict::Open if is_promised(probe, seal, place) => Verdict::Open,
         probe::Verdict::Open => Verdict::Accepted,
         probe::Verdict::Inconclusive
             if *control == Outcome::Succeeded && is_out_of_sight(probe, place, sealed) =>
@@ -152,6 +161,22 @@ pub fn judge(
             Verdict::Closed
         }
         probe::Verdict::Inconclusive => Verdict::Inconclusive,
+    }
+}
+
+/// Whether a seal promises that a probe fails at a place: on the host it is of
+/// another level than in the container.
+#[must_use]
+pub fn is_promised(probe: &Probe, seal: &Seal, place: Place) -> bool {
+    match place {
+        Place::Container => probe.is_closed_under(seal),
+        Place::Podman | Place::OciRuntime => {
+            let level = seal.level.on_host();
+            probe.is_closed_under(&Seal {
+                level,
+                ..seal.clone()
+            })
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod container_profile;
 pub mod control;
 pub mod demo;
 pub mod doctor;
@@ -14,6 +15,7 @@ pub mod host;
 pub mod id_map;
 pub mod install;
 pub mod instance;
+pub mod live;
 pub mod oci_runtime;
 pub mod pause;
 pub mod plan;
@@ -25,6 +27,7 @@ pub mod seal;
 pub mod service;
 pub mod signals;
 pub mod sockets;
+pub mod status;
 pub mod supervise;
 pub mod systemd;
 pub mod unit_set;

@@ -13,15 +13,16 @@ use std::path::{Path, PathBuf};
 
 use podseal_core::audit::subject::{Set, Subject};
 use podseal_core::audit::{Finding, Severity, audit};
-use podseal_core::plan::header::{Found, read};
+use podseal_core::plan::header::{Found, hash, read};
 use podseal_core::plan::refusal::{Judge, Refusal, of_findings, udp_sockets};
 use podseal_core::plan::verify::undone;
-use podseal_core::plan::{DROP_IN, GivenUp, Sealing, drop_in};
+use podseal_core::plan::{self, DROP_IN, GivenUp, PROFILE, Sealing, drop_in};
 use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
 use crate::install::Change;
+use crate::podman::Podman;
 use crate::units::{Target, Unit, UnitError, Units};
 
 pub use apply::{ApplyError, apply};
@@ -34,6 +35,10 @@ pub struct Request {
     pub level: Level,
     /// What is given up of it.
     pub given_up: GivenUp,
+    /// Whether containers may call connect(2) in spite of level strict.
+    pub allow_connect: bool,
+    /// The seccomp profile of containers, for level strict.
+    pub profile: Option<String>,
     /// The absolute path of podseal, as the units will have it.
     pub podseal: String,
     /// Whether a drop-in that podseal did not write, or that was edited, is
@@ -54,17 +59,37 @@ pub struct Planned {
     pub before: Option<String>,
     /// What becomes of it; nothing is to be done where it is as before.
     pub change: Change,
+    /// The same for the container's seccomp profile, which level strict has
+    /// beside the drop-in.
+    pub profile: Option<Profile>,
     /// What stands against it. Nothing may be changed then.
     pub refusals: Vec<Refusal>,
     /// What should be known.
     pub warnings: Vec<Finding>,
 }
 
+/// A file beside the drop-in.
+#[derive(Debug)]
+pub struct Profile {
+    /// What was in its place.
+    pub before: Option<String>,
+    /// What becomes of it.
+    pub change: Change,
+}
+
 impl Planned {
-    /// Whether the drop-in is already what it is to become.
+    /// Whether everything is already what it is to become.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.before == self.change.contents
+        self.files()
+            .all(|(before, change)| *before == change.contents)
+    }
+
+    /// What each file was, and what becomes of it. The drop-in comes last, so
+    /// that it never names what is not there yet.
+    pub fn files(&self) -> impl Iterator<Item = (&Option<String>, &Change)> {
+        let profile = self.profile.iter().map(|file| (&file.before, &file.change));
+        profile.chain([(&self.before, &self.change)])
     }
 }
 
@@ -178,9 +203,13 @@ fn source(view: &View) -> Option<&str> {
     }
 }
 
-/// Where the drop-in of a service belongs, and what is there.
-fn existing(units: &Units, unit: &UnitName) -> Result<(String, Option<String>), PlanError> {
-    let path = format!("{}/{unit}.d/{DROP_IN}", units.config_directory());
+/// Where a file of podseal's for a service belongs, and what is there.
+fn existing(
+    units: &Units,
+    unit: &UnitName,
+    file: &str,
+) -> Result<(String, Option<String>), PlanError> {
+    let path = format!("{}/{unit}.d/{file}", units.config_directory());
     let text = text_of(path.as_ref())?;
     Ok((path, text))
 }
@@ -211,13 +240,16 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
     let (target, _) = target(units, argument)?;
     let units = units.around(&target)?;
     let unit = units.read(&target)?.view.unit().clone();
-    let (path, before) = existing(&units, &unit)?;
-    match before.as_deref().map(read) {
+    let (path, before) = existing(&units, &unit, DROP_IN)?;
+    let found = before.as_deref().map(read);
+    match found {
         _ if request.force => {}
         Some(Found::Foreign) => return Err(PlanError::Foreign { path: path.into() }),
         Some(Found::Edited) => return Err(PlanError::Edited { path: path.into() }),
         Some(Found::Ours(_)) | None => {}
     }
+    let wanted = request.profile.clone();
+    let profile = profile(&units, &unit, found, wanted, request.force)?;
     let is_template = unit.kind() == NameKind::Template;
     // Specifiers such as %i have values in an instance only, and a number will
     // do for most of them, a port included.
@@ -236,6 +268,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
             path: path.clone().into(),
             contents: None,
         },
+        profile,
         refusals: Vec::new(),
         warnings: Vec::new(),
     };
@@ -244,11 +277,17 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         plan.judge(as_written, &judge);
         return Ok(plan);
     };
+    let profile_path = beside(&path);
     let sealing = Sealing {
         service,
         unit: &plan.unit.clone(),
         level: request.level,
         given_up: request.given_up,
+        allow_connect: request.allow_connect,
+        profile: request.profile.as_deref().map(|text| plan::Profile {
+            path: &profile_path,
+            text,
+        }),
         podseal: &request.podseal,
     };
     match drop_in(&sealing) {
@@ -282,7 +321,59 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
     }
     plan.refusals
         .dedup_by(|a, b| (a.id, &a.origin) == (b.id, &b.origin));
+    plan.refusals.iter_mut().for_each(say_how_to_pin);
     Ok(plan)
+}
+
+/// Puts an image's digest into the fix, where Podman knows it.
+fn say_how_to_pin(refusal: &mut Refusal) {
+    let podman = refusal
+        .image
+        .as_ref()
+        .and_then(|_| Podman::installed().ok());
+    if let (Some(image), Some(podman)) = (&refusal.image, podman)
+        && let Some(pinned) = podman.pinned(image)
+    {
+        refusal.fix = format!("name it {pinned}");
+    }
+}
+
+/// The path of the profile beside a drop-in.
+fn beside(drop_in: &str) -> String {
+    let directory = drop_in.strip_suffix(DROP_IN).unwrap_or_default();
+    format!("{directory}{PROFILE}")
+}
+
+/// What becomes of the profile beside the drop-in: podseal's own is known by
+/// its hash in the drop-in, and anything else is somebody's.
+fn profile(
+    units: &Units,
+    unit: &UnitName,
+    drop_in: Option<Found>,
+    wanted: Option<String>,
+    force: bool,
+) -> Result<Option<Profile>, PlanError> {
+    let (path, before) = existing(units, unit, PROFILE)?;
+    let path = PathBuf::from(path);
+    let known = match drop_in {
+        Some(Found::Ours(made)) => made.profile,
+        Some(Found::Edited | Found::Foreign) | None => None,
+    };
+    let hash = before.as_deref().map(hash);
+    if !force && hash.is_some() && hash != known {
+        // Without a seal that has one it is none of ours, and in nobody's way.
+        return match (&wanted, known) {
+            (None, None) => Ok(None),
+            (_, Some(_)) => Err(PlanError::Edited { path }),
+            (Some(_), None) => Err(PlanError::Foreign { path }),
+        };
+    }
+    let change = Change {
+        path,
+        contents: wanted,
+    };
+    let is_concerned = before.is_some() || change.contents.is_some();
+    Ok(is_concerned.then_some(Profile { before, change }))
 }
 
 impl Planned {
@@ -399,14 +490,16 @@ pub fn unseal(units: &Units, argument: &str, force: bool) -> Result<Vec<Planned>
     let view = units.read(&target).ok().map(|unit| unit.view);
     let unit = view.as_ref().map_or(named, |view| view.unit().clone());
     let quadlet = view.as_ref().and_then(source).map(PathBuf::from);
-    let (path, before) = existing(&units, &unit)?;
+    let (path, before) = existing(&units, &unit, DROP_IN)?;
     let path = PathBuf::from(path);
-    match before.as_deref().map(read) {
+    let found = before.as_deref().map(read);
+    match found {
         Some(Found::Foreign) => return Err(PlanError::Foreign { path }),
         Some(Found::Edited) if !force => return Err(PlanError::Edited { path }),
         Some(_) | None => {}
     }
-    let remove = |path, before| Planned {
+    let profile = profile(&units, &unit, found, None, force && found.is_some())?;
+    let remove = |path, before, profile| Planned {
         unit: unit.clone(),
         is_named: matches!(target, Target::Name(_)),
         quadlet: quadlet.clone(),
@@ -415,14 +508,15 @@ pub fn unseal(units: &Units, argument: &str, force: bool) -> Result<Vec<Planned>
             path,
             contents: None,
         },
+        profile,
         refusals: Vec::new(),
         warnings: Vec::new(),
     };
     let mended = quadlet.as_deref().map(mend::existing).transpose()?;
     let mended = mended
         .flatten()
-        .map(|(path, text)| remove(path, Some(text)));
-    Ok(std::iter::once(remove(path, before))
+        .map(|(path, text)| remove(path, Some(text), None));
+    Ok(std::iter::once(remove(path, before, profile))
         .chain(mended)
         .collect())
 }

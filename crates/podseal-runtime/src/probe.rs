@@ -8,13 +8,14 @@ use podseal_core::probe::{Attempt, Outcome, PROBES, ProbeReport, ProbeResult};
 use podseal_sys::attempt;
 use rustix::process::Pid;
 
+mod container;
 mod files;
 mod loaded;
 mod outward;
 mod processes;
 mod sockets;
 
-pub use files::{InvalidKnown, Known};
+pub use files::{HostFile, InvalidHostFile};
 
 /// What is outside, and should be out of reach.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +33,7 @@ pub struct Outside {
     /// The name of an abstract UNIX socket.
     pub abstract_socket: Option<String>,
     /// Files of the host, each for one probe.
-    pub files: Vec<Known>,
+    pub files: Vec<HostFile>,
     /// What to say to whoever is reached, before the probe's id.
     pub token: String,
 }
@@ -90,7 +91,7 @@ pub fn run(sacrifices: &[Sacrifice<'_>], outside: &Outside) -> ProbeReport {
 /// What there is for one probe.
 struct Given<'a> {
     socket: Option<BorrowedFd<'a>>,
-    file: Option<&'a Known>,
+    file: Option<&'a HostFile>,
     outside: &'a Outside,
     said: String,
 }
@@ -151,6 +152,7 @@ impl Given<'_> {
             Attempt::Service(_) => self.file?.connect(&[]),
             Attempt::Write(_) => self.file?.write(),
             Attempt::NewPrivileges => processes::new_privileges(),
+            Attempt::Container(attempt) => isolated(|| container::attempt(attempt)),
             // Whoever can start containers tries it.
             Attempt::HostNetwork => return None,
         };

@@ -7,7 +7,7 @@ use podseal_core::lifecycle::Exit;
 use podseal_core::probe::{Attempt, Handed, Outcome, PROBES, ProbeReport, ProbeResult};
 
 use crate::command::{self, CommandError, LIMIT, Output};
-use crate::probe::Known;
+use crate::probe::HostFile;
 use crate::seal::UNSEALABLE;
 use sacrifice::Sacrifice;
 use victims::Victims;
@@ -50,7 +50,7 @@ pub type Named<'a> = (&'a str, BorrowedFd<'a>);
 #[derive(Debug)]
 pub struct Trial {
     sacrifices: Vec<Sacrifice>,
-    files: Vec<Known>,
+    files: Vec<HostFile>,
     victims: Victims,
 }
 

@@ -1,5 +1,7 @@
 //! The manager of units that is running, asked through systemctl(1).
 
+pub mod properties;
+
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
 
@@ -91,11 +93,12 @@ impl Manager {
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// Properties of a unit, as lines of `NAME=VALUE` in systemd's own order.
+    /// Properties of a unit as systemctl(1) writes them, to be compared: some
+    /// have a line for each of their values.
     ///
     /// # Errors
     /// It could not be asked.
-    pub fn properties(self, unit: &str, names: &[&str]) -> Result<String, CommandError> {
+    pub fn show(self, unit: &str, names: &[&str]) -> Result<String, CommandError> {
         let names = format!("--property={}", names.join(","));
         self.ask(&["show", &names, "--", unit])
     }

@@ -4,6 +4,8 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd};
 
+pub mod container;
+
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

@@ -14,11 +14,13 @@ use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 mod doctor;
 mod look;
 mod plumbing;
+mod status;
 mod verify;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
 pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
+pub(crate) use status::{List, Status, StatusFormat};
 pub(crate) use verify::{Receive, Verify, VerifyFormat};
 
 const STYLES: Styles = Styles::styled()
@@ -60,7 +62,9 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
-    /// Show how the units are that `podseal run` supervises.
+    /// List services that run Podman, how each is sealed and how it is.
+    List(List),
+    /// Show how services are: their seal as promised and as seen on their processes.
     Status(Status),
     /// Start units of a `podseal run`.
     Start(Units),
@@ -136,7 +140,7 @@ pub(crate) struct Run {
         conflicts_with_all = [
             "listen", "image", "fdname", "backlog", "socket_mode", "bind_to_device", "reuse_port",
             "start", "restart", "notify", "timeout_start", "timeout_stop", "level", "families",
-            "allow_udp", "best_effort", "runtime", "pull", "rest",
+            "allow_udp", "allow_connect", "best_effort", "runtime", "pull", "rest",
         ]
     )]
     pub(crate) directory: Option<PathBuf>,
@@ -254,6 +258,11 @@ pub(crate) struct Seal {
     #[arg(long)]
     pub(crate) allow_udp: bool,
 
+    /// At level strict, let the container call connect(2). It then reaches the
+    /// UNIX sockets that are mounted into it, and those that it makes.
+    #[arg(long)]
+    pub(crate) allow_connect: bool,
+
     /// Do without what this kernel does not have, and say so each time, instead
     /// of not starting.
     #[arg(long)]
@@ -268,6 +277,10 @@ pub(crate) enum Level {
     /// And sockets that are handed over cannot be turned outward (Linux 6.12
     /// or later, Landlock).
     Standard,
+    /// And the container has no capabilities, a read-only root, an image pinned
+    /// by digest, and fewer system calls: no connect(2), no bind(2), no
+    /// namespaces, mounts, tracing or keys.
+    Strict,
 }
 
 impl From<Level> for level::Level {
@@ -275,6 +288,7 @@ impl From<Level> for level::Level {
         match level {
             Level::Families => Self::Families,
             Level::Standard => Self::Standard,
+            Level::Strict => Self::Strict,
         }
     }
 }
@@ -285,6 +299,7 @@ impl From<Seal> for seal::Seal {
             level: arguments.level.into(),
             families: arguments.families,
             allow_udp: arguments.allow_udp,
+            allow_connect: arguments.allow_connect,
             best_effort: arguments.best_effort,
             without: seal::Without::default(),
         }
@@ -326,32 +341,14 @@ pub(crate) struct Units {
     pub(crate) units: Vec<String>,
 }
 
-/// Show how the units are that `podseal run` supervises.
-///
-/// Ends with status 1 if a unit that is named is not there or has failed.
-#[derive(Debug, Args)]
-pub(crate) struct Status {
-    /// How to write it.
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: StatusFormat,
-
-    /// The units [default: all of every run].
-    #[arg(value_name = "UNIT")]
-    pub(crate) units: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum StatusFormat {
-    Human,
-    Json,
-}
-
 /// Seal services that systemd runs, each with one drop-in.
 ///
-/// Writes NAME.service.d/50-podseal.conf and, without --fix, no other file: it restricts socket
-/// families, privileges and system calls, has Podman's pause process made before
-/// the service starts, and at level standard puts `podseal enter` before the
-/// command. It is renewed in the same way when the service's commands or podseal
+/// Writes NAME.service.d/50-podseal.conf and, without --fix, no file that is
+/// not beside it: it restricts socket families, privileges and system calls, has
+/// Podman's pause process made before the service starts, and from level standard
+/// on puts `podseal enter` before the command. At level strict it also gives
+/// `podman run` options, and a seccomp profile that is written beside it. It is
+/// renewed in the same way when the service's commands or podseal
 /// have changed.
 ///
 /// A service that cannot be sealed, or would not be after all, is refused, with
@@ -365,6 +362,11 @@ pub(crate) struct SealUnits {
 
     #[command(flatten)]
     pub(crate) given_up: GivenUp,
+
+    /// At level strict, let the container call connect(2). It then reaches the
+    /// UNIX sockets that are mounted into it, and those that it makes.
+    #[arg(long)]
+    pub(crate) allow_connect: bool,
 
     /// Mend what stands against the seal of a .container file, as far as that
     /// makes the container more closed (Network=none, Pull=never), by a drop-in
@@ -406,8 +408,9 @@ impl From<&GivenUp> for plan::GivenUp {
 
 /// Take the seal off services.
 ///
-/// Removes the drop-in that `podseal seal` wrote and nothing else, and its
-/// directory if that is empty then.
+/// Removes the drop-in that `podseal seal` wrote, with the profile that level
+/// strict has beside it, and nothing else; and their directory if that is empty
+/// then.
 #[derive(Debug, Args)]
 pub(crate) struct Unseal {
     /// Remove it even if it was edited.

@@ -1,6 +1,7 @@
 //! JSON schemas of what podseal prints.
 
 use podseal_core::doctor::document::Document as DoctorDocument;
+use podseal_core::status::document::Document as StatusDocument;
 use podseal_core::unit::effective::document::Document as ShowDocument;
 use podseal_core::verify::document::Document as VerifyDocument;
 use schemars::JsonSchema;
@@ -16,6 +17,11 @@ pub(super) fn show() -> Result<Vec<u8>, DocsError> {
 /// That of `podseal doctor`.
 pub(super) fn doctor() -> Result<Vec<u8>, DocsError> {
     schema::<DoctorDocument<'static>>("podseal doctor")
+}
+
+/// That of `podseal list` and `podseal status`.
+pub(super) fn status() -> Result<Vec<u8>, DocsError> {
+    schema::<StatusDocument>("podseal status")
 }
 
 /// That of `podseal verify`.

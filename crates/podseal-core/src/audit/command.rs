@@ -22,9 +22,9 @@ pub struct Command {
 
 /// What a command starts.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Program {
+pub enum Program<P = Origin> {
     /// Podman, directly or through podseal's launcher.
-    Podman(Invocation<Origin>),
+    Podman(Invocation<P>),
     /// `podseal pause ensure`.
     PauseEnsure,
     /// Something that mentions Podman and that podseal does not look into, such
@@ -47,7 +47,6 @@ impl Command {
         generated: Option<&PodmanCommand>,
     ) -> Self {
         let Located { value, origin } = command;
-        let expands = !value.prefixes.no_env_expand;
         let generated: Vec<Option<&Origin>> = generated
             .filter(|_| key == "ExecStart")
             .into_iter()
@@ -60,18 +59,7 @@ impl Command {
             let own = generated.get(at).copied().flatten();
             own.filter(|_| is_generated).unwrap_or(origin).clone()
         };
-        // The zeroth argument is only a name.
-        let words: Vec<Word<Origin>> = value
-            .argv
-            .iter()
-            .enumerate()
-            .skip(1)
-            .map(|(at, text)| Word {
-                is_open: has_specifier(text) || (expands && has_variable(text)),
-                text: text.as_str().into(),
-                place: place(at),
-            })
-            .collect();
+        let words = words(value, place);
         Self {
             key,
             origin: origin.clone(),
@@ -91,7 +79,22 @@ impl Command {
     }
 }
 
-fn program(path: &str, words: &[Word<Origin>]) -> Program {
+/// The words of a command behind the zeroth, which is only a name. `place` is
+/// given their index in [`ExecCommand::argv`].
+pub(crate) fn words<P>(command: &ExecCommand, place: impl Fn(usize) -> P) -> Vec<Word<P>> {
+    let expands = !command.prefixes.no_env_expand;
+    let words = command.argv.iter().enumerate().skip(1);
+    words
+        .map(|(at, text)| Word {
+            is_open: has_specifier(text) || (expands && has_variable(text)),
+            text: text.as_str().into(),
+            place: place(at),
+        })
+        .collect()
+}
+
+/// What a program and the words behind it start.
+pub(crate) fn program<P: Clone>(path: &str, words: &[Word<P>]) -> Program<P> {
     let text = |at: usize| words.get(at).map(|word| &*word.text);
     match file_name(path) {
         "podman" => Program::Podman(Invocation::parse(words)),
@@ -145,7 +148,7 @@ fn launched<P>(words: &[Word<P>]) -> &[Word<P>] {
     }
 }
 
-fn unclear(path: &str, words: &[Word<Origin>]) -> Program {
+fn unclear<P>(path: &str, words: &[Word<P>]) -> Program<P> {
     let is_podman = |text: &str| text.to_ascii_lowercase().contains("podman");
     if is_podman(path) || words.iter().any(|word| is_podman(&word.text)) {
         Program::Unclear {

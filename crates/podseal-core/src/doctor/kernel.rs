@@ -157,7 +157,7 @@ fn landlock(facts: &Facts) -> Judgement {
         let optional = landlock.missing.iter().map(|mechanism| {
             let since = match mechanism.need {
                 Need::Landlock(right) => format!(" (Linux {})", right.since().1),
-                Need::NoNewPrivileges | Need::Seccomp => String::new(),
+                Need::NoNewPrivileges | Need::Seccomp | Need::Container => String::new(),
             };
             format!("without \"{}\"{since}, which is optional", mechanism.title)
         });

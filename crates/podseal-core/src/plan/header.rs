@@ -20,6 +20,10 @@ pub struct Made {
     pub given_up: GivenUp,
     /// The command lines of the service, see [`super::base`].
     pub base: u64,
+    /// [`hash`] of the container's seccomp profile, at level strict.
+    pub profile: Option<u64>,
+    /// Whether the container may call connect(2) in spite of level strict.
+    pub allow_connect: bool,
 }
 
 /// What is in the place of the drop-in.
@@ -46,6 +50,8 @@ impl Header<'_> {
             level,
             given_up,
             base,
+            profile,
+            allow_connect,
         } = self.made;
         let mut flags = String::new();
         for (flag, is_given_up) in [(UDP, given_up.udp), (BEST_EFFORT, given_up.best_effort)] {
@@ -53,9 +59,13 @@ impl Header<'_> {
                 flags.extend([" ", flag]);
             }
         }
+        let mut made = vec![format!("level {level}{flags}"), format!("base {base:016x}")];
+        made.extend(profile.map(|hash| format!("profile {hash:016x}")));
+        made.extend(allow_connect.then(|| ALLOW_CONNECT.to_owned()));
+        let made = made.join(", ");
         let version = env!("CARGO_PKG_VERSION");
         let head = format!(
-            "{MARK}level {level}{flags}, base {base:016x}, by podseal {version}\n\
+            "{MARK}{made}, by podseal {version}\n\
              # `podseal seal` renews it and `podseal unseal {}` removes it, but not once it was edited.\n",
             self.unit
         );
@@ -63,6 +73,9 @@ impl Header<'_> {
         format!("{head}{CONTENT}{content:016x}\n{body}")
     }
 }
+
+/// Says what the seal does without.
+const ALLOW_CONNECT: &str = "connect(2) allowed in the container";
 
 /// Before the hash of everything else in the file.
 const CONTENT: &str = "# content ";
@@ -86,20 +99,29 @@ fn made(text: &str, marked: &str) -> Option<Made> {
     let mut words = fields.next()?.strip_prefix("level ")?.split(' ');
     let level = words.next()?;
     let flags: Vec<&str> = words.collect();
-    let base = fields.next()?.strip_prefix("base ")?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    let base = number(fields.next()?.strip_prefix("base ")?)?;
+    let profile = fields
+        .clone()
+        .find_map(|field| field.strip_prefix("profile "));
     Some(Made {
         level: Level::ALL.into_iter().find(|l| l.to_string() == level)?,
         given_up: GivenUp {
             udp: flags.contains(&UDP),
             best_effort: flags.contains(&BEST_EFFORT),
         },
-        base: u64::from_str_radix(base, 16).ok()?,
+        base,
+        profile: profile
+            .map(number)
+            .map_or(Some(None), |profile| profile.map(Some))?,
+        allow_connect: fields.any(|field| field == ALLOW_CONNECT),
     })
 }
 
 /// FNV-1a with 64 bits: it tells an edited text from the one that was written,
 /// and is no protection from somebody who wants it to look unedited.
-pub(super) fn hash(text: &str) -> u64 {
+#[must_use]
+pub fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
@@ -120,23 +142,32 @@ mod tests {
     #[test]
     fn every_edit_is_noticed() {
         let made = Made {
-            level: Level::Standard,
+            level: Level::Strict,
             given_up: GivenUp {
                 udp: true,
                 best_effort: true,
             },
             base: 0x0123,
+            profile: Some(7),
+            allow_connect: true,
         };
-        let header = Header {
-            made,
-            unit: "web.service",
+        let write = |made| {
+            let unit = "web.service";
+            Header { made, unit }.write("[Service]\nNoNewPrivileges=yes\n")
         };
-        let text = header.write("[Service]\nNoNewPrivileges=yes\n");
+        let text = write(made);
         assert!(
-            text.starts_with("# podseal seal 1: level standard --allow-udp --best-effort, base "),
+            text.starts_with("# podseal seal 1: level strict --allow-udp --best-effort, base "),
             "{text}"
         );
         assert_eq!(read(&text), Found::Ours(made));
+        let less = Made {
+            level: Level::Standard,
+            profile: None,
+            allow_connect: false,
+            ..made
+        };
+        assert_eq!(read(&write(less)), Found::Ours(less));
         for (at, _) in text.char_indices().skip(MARK.len()) {
             let mut edited = text.clone();
             edited.remove(at);

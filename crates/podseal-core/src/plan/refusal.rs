@@ -5,6 +5,7 @@ use super::{COPIED, Sealing};
 use crate::audit::command::{Command, Program};
 use crate::audit::{Finding, Severity, rules};
 use crate::podman::invocation::Verb;
+use crate::podman::strict::{self, Stage};
 use crate::policy::level::Level;
 use crate::socket_address::{SocketAddress, SocketKind};
 use crate::unit::Effect;
@@ -29,6 +30,8 @@ pub struct Refusal {
     pub fix: String,
     /// What to change in the user's file, to the letter, where that is known.
     pub edit: Option<Edit>,
+    /// The image, where it is that which is not pinned.
+    pub image: Option<String>,
 }
 
 const NOT_SEALABLE: &str = "socket-not-sealable";
@@ -113,6 +116,7 @@ pub fn of_findings(findings: &[Finding], judge: &Judge) -> Vec<Refusal> {
             message: finding.message.clone(),
             fix: finding.fix.clone(),
             edit: mend::edit(finding),
+            image: None,
         })
         .collect()
 }
@@ -176,11 +180,37 @@ pub(super) fn of_commands(sealing: &Sealing<'_>) -> Vec<Refusal> {
                         message: rule.message.to_owned(),
                         fix: rule.fix.to_owned(),
                         edit: None,
+                        image: None,
                     }),
             );
         }
     }
+    if sealing.level >= Level::Strict {
+        refusals.extend(not_strict(sealing.service));
+    }
     refusals
+}
+
+/// What of a container's own options contradicts level strict.
+fn not_strict(service: &Service) -> Vec<Refusal> {
+    let commands = service.commands_of("ExecStart").iter();
+    let podman = commands.filter_map(|command| {
+        let command = Command::new("ExecStart", command, None);
+        let podman = command.podman().cloned();
+        podman.filter(|podman| podman.verb == Verb::Run)
+    });
+    podman
+        .flat_map(|podman| strict::contradictions(&podman, Stage::Written))
+        .map(|found| Refusal {
+            id: found.id,
+            unit: service.unit.clone(),
+            origin: found.word.map(|word| word.place),
+            message: found.message,
+            fix: found.fix.to_owned(),
+            edit: None,
+            image: found.image,
+        })
+        .collect()
 }
 
 /// The rule of this name looks at all commands, and is content with one that
@@ -205,6 +235,7 @@ fn no_podman(service: &Service) -> Option<Refusal> {
             .to_owned(),
         fix: rule.fix.to_owned(),
         edit: None,
+        image: None,
     })
 }
 
@@ -242,6 +273,7 @@ fn prefixes(service: &Service) -> Vec<Refusal> {
                 message: (*message).to_owned(),
                 fix: (*fix).to_owned(),
                 edit: None,
+                image: None,
             })
         })
         .collect()
@@ -268,6 +300,7 @@ fn of_lines(service: &Service) -> Vec<Refusal> {
                 message,
                 fix: "correct the line, or remove it".to_owned(),
                 edit: None,
+                image: None,
             });
         }
     }

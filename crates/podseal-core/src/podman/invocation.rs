@@ -60,6 +60,8 @@ pub struct Invocation<P> {
     pub verb: Verb,
     /// The word that asks for it.
     pub verb_word: Option<Word<P>>,
+    /// The last word before the verb's own options: `run` in `container run`.
+    pub before_options: Option<Word<P>>,
     /// Podman's own options and those of the verb.
     pub options: Vec<CommandOption<P>>,
     /// What follows the options: the image of `run` and its arguments.
@@ -84,6 +86,11 @@ impl<P: Clone> Invocation<P> {
             Some(word) if !word.is_open => reader.verb(&word.text),
             _ => Verb::Unknown,
         };
+        let before_options = reader
+            .at
+            .checked_sub(1)
+            .and_then(|at| words.get(at))
+            .cloned();
         match verb {
             Verb::Run => reader.options(&[RUN, GLOBAL]),
             Verb::KubePlay => reader.options(&[KUBE_PLAY, GLOBAL]),
@@ -105,6 +112,7 @@ impl<P: Clone> Invocation<P> {
         Self {
             verb,
             verb_word,
+            before_options,
             options: reader.options,
             operands,
             unclear,

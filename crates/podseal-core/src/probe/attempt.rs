@@ -1,5 +1,6 @@
 //! What a probe does.
 
+use super::strict;
 use crate::family::Family;
 
 /// One way to try.
@@ -63,6 +64,8 @@ pub enum Attempt {
     /// A container in the host's network namespace, whose process makes an
     /// AF_INET socket.
     HostNetwork,
+    /// Something that is the container's own affair.
+    Container(strict::Attempt),
 }
 
 /// A socket to sacrifice.

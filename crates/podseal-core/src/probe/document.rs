@@ -19,8 +19,8 @@ Where somebody else would see that a probe worked, that victim is believed and
 not the call's own answer: io_uring, for one, answers EINPROGRESS for a connection
 that is then made. The victims are processes and sockets that the proof makes for
 itself; a socket that an attempt ruins is made for it, too. Nothing else is
-connected to but the UNIX sockets of services of this host, without a word, and
-nothing is written.
+connected to but the UNIX sockets of services of this host, without a word (a
+service that is started by its socket starts for that), and nothing is written.
 
 `podseal demo --all` makes every probe, on the host, where Podman runs, and in a
 container.
@@ -141,6 +141,7 @@ fn tries(attempt: Attempt) -> String {
             base(location.base),
             location.path
         ),
+        Attempt::Container(attempt) => attempt.tries().into(),
         Attempt::NewPrivileges => "prctl(2) with `PR_GET_NO_NEW_PRIVS`: whether programs with the \
                                    set-user-ID bit or with file capabilities gain any."
             .into(),

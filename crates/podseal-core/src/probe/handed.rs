@@ -86,12 +86,13 @@ const PROBES: &[Probe] = &[
         Level::Standard,
     )
     .in_demo(),
-    Probe::open(
+    Probe::closed(
         "relisten-listener",
         "listener: listens on a random port",
         Attempt::Relisten(LISTENER),
-        RANDOM_PORT,
-    ),
+        Level::Strict,
+    )
+    .risk(RANDOM_PORT),
     Probe::closed(
         "turn-accepted-outward",
         "accepted: AF_UNSPEC, connect",
@@ -119,12 +120,13 @@ const PROBES: &[Probe] = &[
         Attempt::Rebind(ACCEPTED),
         Level::Standard,
     ),
-    Probe::open(
+    Probe::closed(
         "relisten",
         "accepted: listens on a random port",
         Attempt::Relisten(ACCEPTED),
-        RANDOM_PORT,
+        Level::Strict,
     )
+    .risk(RANDOM_PORT)
     .in_demo(),
     Probe::closed(
         "upper-layer",

@@ -46,7 +46,7 @@ impl Outcome {
 /// One probe's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeResult {
-    /// [`Probe::id`]
+    /// [`Probe::id`](super::Probe::id)
     pub id: String,
     /// What came of it.
     #[serde(flatten)]

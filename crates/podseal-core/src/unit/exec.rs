@@ -12,7 +12,7 @@ use super::specifier::Specifiers;
 use super::words::{Flags, WordError, Words};
 use super::{Problem, WHITESPACE};
 
-pub use raw::{RawCommand, raw_commands};
+pub use raw::{RawCommand, divide, raw_commands};
 
 /// One command of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

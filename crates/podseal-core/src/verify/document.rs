@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Goal, Place, Verdict, evidence, is_absent, judge};
+use super::{Goal, Place, Verdict, evidence, is_absent, is_promised, judge};
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
 use crate::probe::{self, Outcome, PROBES, Probe, ProbeReport};
@@ -54,8 +54,6 @@ pub struct Row {
     pub leads_to: Goal,
     /// The first level that promises that it fails.
     pub closed_by: Option<String>,
-    /// Whether the level that the service is held to promises it.
-    pub is_promised: bool,
     /// Whether this machine lacks what it needs, so that there is nothing to
     /// close: it is then not counted, unless it works under the seal.
     pub is_absent: bool,
@@ -85,6 +83,8 @@ pub struct Evidence {
 pub struct Finding {
     /// Where.
     pub place: Place,
+    /// Whether the level that the service is held to promises that it fails.
+    pub is_promised: bool,
     /// What it says.
     pub verdict: Verdict,
     /// What came of it.
@@ -105,6 +105,7 @@ impl Document {
                 let sealed = outcome(report.as_ref(), probe.id);
                 Finding {
                     place: *place,
+                    is_promised: is_promised(probe, seal, *place),
                     verdict: judge(probe, seal, *place, &without, &sealed),
                     evidence: Evidence::new(probe, &sealed, report.as_ref().ok()),
                 }
@@ -114,7 +115,6 @@ impl Document {
                 title: probe.title.to_owned(),
                 leads_to: Goal::of(probe.attempt),
                 closed_by: probe.closed_by.map(|level| level.to_string()),
-                is_promised: probe.is_closed_under(seal),
                 is_absent: is_absent(probe, &without),
                 control: Evidence::new(probe, &without, Some(control)),
                 findings: findings.collect(),
@@ -207,37 +207,45 @@ fn outcome(report: Result<&ProbeReport, &String>, id: &str) -> Outcome {
 
 /// Of promises only: what is not promised cannot be broken.
 fn worst(rows: &[Row]) -> Verdict {
-    let promised: Vec<&Row> = rows.iter().filter(|row| row.is_promised).collect();
-    let is_open = |row: &&Row| row.findings.iter().any(|f| f.verdict == Verdict::Open);
-    if promised.iter().any(is_open) {
-        Verdict::Open
-    } else if promised.iter().all(|row| is_kept(row)) {
-        Verdict::Closed
-    } else {
-        Verdict::Inconclusive
+    let mut promised = rows
+        .iter()
+        .flat_map(|row| row.findings.iter().map(move |finding| (row, finding)))
+        .filter(|(_, finding)| finding.is_promised)
+        .peekable();
+    if promised.peek().is_none() {
+        return Verdict::Inconclusive;
     }
-}
-
-/// Whether it was seen to fail at every place, or there is nothing to see.
-fn is_kept(row: &Row) -> bool {
-    let is_closed = |finding: &Finding| match finding.verdict {
-        Verdict::Closed => true,
-        Verdict::Inconclusive => row.is_absent,
-        Verdict::Open | Verdict::Accepted => false,
-    };
-    !row.findings.is_empty() && row.findings.iter().all(is_closed)
+    let mut worst = Verdict::Closed;
+    for (row, finding) in promised {
+        match finding.verdict {
+            Verdict::Open | Verdict::Accepted => return Verdict::Open,
+            Verdict::Inconclusive if !row.is_absent => worst = Verdict::Inconclusive,
+            Verdict::Inconclusive | Verdict::Closed => {}
+        }
+    }
+    worst
 }
 
 /// The highest level whose every promise was seen to be kept at every place.
 fn reached(rows: &[Row]) -> Option<Level> {
-    let promises = |row: &Row, level: Level| {
-        probe::find(&row.id).is_some_and(|probe| probe.is_closed_by(level))
+    let keeps = |row: &Row, level: Level| {
+        let Some(probe) = probe::find(&row.id) else {
+            return false;
+        };
+        let seal = Seal {
+            level,
+            ..Seal::default()
+        };
+        !row.findings.is_empty()
+            && row.findings.iter().all(|finding| match finding.verdict {
+                _ if !is_promised(probe, &seal, finding.place) => true,
+                Verdict::Closed => true,
+                Verdict::Inconclusive => row.is_absent,
+                Verdict::Open | Verdict::Accepted => false,
+            })
     };
     let mut levels = Level::ALL.into_iter().rev();
-    levels.find(|level| {
-        let mut rows = rows.iter().filter(|row| promises(row, *level));
-        rows.all(is_kept)
-    })
+    levels.find(|level| rows.iter().all(|row| keeps(row, *level)))
 }
 
 #[cfg(test)]

@@ -146,6 +146,7 @@ impl<'a> Subject<'a> {
         Some(Seal {
             level: level.or_else(|| self.level())?,
             allow_udp: before.iter().any(|word| word == "--allow-udp"),
+            allow_connect: before.iter().any(|word| word == "--allow-connect"),
             ..Seal::default()
         })
     }

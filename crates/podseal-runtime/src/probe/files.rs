@@ -16,7 +16,7 @@ use super::{isolated, not_tried};
 ///
 /// Displays as, and is read from, `ID:DEVICE:INODE:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct HostFile {
     /// The probe it is for: [`podseal_core::probe::Probe::id`].
     pub id: String,
     /// Its device, as stat(2) has it.
@@ -27,12 +27,12 @@ pub struct Known {
     path: PathBuf,
 }
 
-/// A file is written otherwise than [`Known`] says.
+/// A file is written otherwise than [`HostFile`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a file is written as ID:DEVICE:INODE:PATH")]
-pub struct InvalidKnown;
+pub struct InvalidHostFile;
 
-impl fmt::Display for Known {
+impl fmt::Display for HostFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             id,
@@ -44,22 +44,22 @@ impl fmt::Display for Known {
     }
 }
 
-impl FromStr for Known {
-    type Err = InvalidKnown;
+impl FromStr for HostFile {
+    type Err = InvalidHostFile;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut fields = text.splitn(4, ':');
-        let mut next = || fields.next().ok_or(InvalidKnown);
+        let mut next = || fields.next().ok_or(InvalidHostFile);
         Ok(Self {
             id: next()?.to_owned(),
-            device: next()?.parse().map_err(|_| InvalidKnown)?,
-            inode: next()?.parse().map_err(|_| InvalidKnown)?,
+            device: next()?.parse().map_err(|_| InvalidHostFile)?,
+            inode: next()?.parse().map_err(|_| InvalidHostFile)?,
             path: next()?.into(),
         })
     }
 }
 
-impl Known {
+impl HostFile {
     /// Looks at the file; none where there is none, or its name is not UTF-8.
     #[must_use]
     pub fn look(id: &str, path: &Path) -> Option<Self> {
@@ -115,8 +115,10 @@ pub(super) fn connect_abstract(name: &str, said: &[u8]) -> io::Result<()> {
 }
 
 fn connect(address: &SocketAddrUnix, said: &[u8]) -> io::Result<()> {
+    // A service that accepts nobody would let it wait.
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let new = |kind| -> rustix::io::Result<OwnedFd> {
-        socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
+        socket_with(AddressFamily::UNIX, kind, flags, None)
     };
     let mut socket = new(SocketType::STREAM)?;
     let connected = rustix::net::connect(&socket, address);
@@ -144,9 +146,9 @@ mod tests {
     fn a_file_is_known_by_more_than_its_path() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a:b");
-        assert_eq!(Known::look("x", &path), None);
+        assert_eq!(HostFile::look("x", &path), None);
         fs::write(&path, "1").unwrap();
-        let known = Known::look("x", &path).unwrap();
+        let known = HostFile::look("x", &path).unwrap();
         assert_eq!(known.to_string().parse(), Ok(known.clone()));
         assert_eq!(known.write(), Outcome::Succeeded);
         // Kept, so that its inode is not used again.
@@ -154,7 +156,7 @@ mod tests {
         fs::write(&path, "2").unwrap();
         assert!(matches!(known.write(), Outcome::NotTried { .. }));
         for text in ["", "x", "x:1:2", "x:1:y:/a", "x::2:/a"] {
-            assert_eq!(text.parse::<Known>(), Err(InvalidKnown), "{text}");
+            assert_eq!(text.parse::<HostFile>(), Err(InvalidHostFile), "{text}");
         }
     }
 
@@ -165,7 +167,7 @@ mod tests {
         fs::write(&file, "text").unwrap();
         let before = fs::metadata(&file).unwrap().modified().unwrap();
         for path in [&file, directory.path()] {
-            let known = Known::look("x", path).unwrap();
+            let known = HostFile::look("x", path).unwrap();
             assert_eq!(known.write(), Outcome::Succeeded);
             assert!(matches!(known.connect(&[]), Outcome::NotTried { .. }));
         }
@@ -179,7 +181,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
-        let known = Known::look("x", &path).unwrap();
+        let known = HostFile::look("x", &path).unwrap();
         assert_eq!(known.connect(&[]), Outcome::Succeeded);
         listener.accept().unwrap();
         assert!(matches!(known.write(), Outcome::NotTried { .. }));

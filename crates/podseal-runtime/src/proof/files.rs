@@ -5,22 +5,22 @@ use std::path::{Path, PathBuf};
 
 use podseal_core::probe::{Attempt, Base, Location, PROBES};
 
-use crate::probe::Known;
+use crate::probe::HostFile;
 
 /// Those that are there, as this process's environment says.
-pub(super) fn known() -> Vec<Known> {
+pub(super) fn known() -> Vec<HostFile> {
     known_by(&|name| std::env::var_os(name))
 }
 
-fn known_by(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<Known> {
+fn known_by(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<HostFile> {
     let found = PROBES.iter().filter_map(|probe| {
         let path = resolve(probe.attempt.location()?, variable)?;
         match probe.attempt {
             // What is not there yet is made in a directory that is.
             Attempt::Write(_) => path
                 .ancestors()
-                .find_map(|nearest| Known::look(probe.id, nearest)),
-            _ => Known::look(probe.id, &path),
+                .find_map(|nearest| HostFile::look(probe.id, nearest)),
+            _ => HostFile::look(probe.id, &path),
         }
     });
     found.collect()
@@ -76,7 +76,7 @@ mod tests {
             let known = look().into_iter().find(|known| known.id == id);
             known.map(|known| known.to_string())
         };
-        let at = |id: &str, path: &Path| Known::look(id, path).map(|known| known.to_string());
+        let at = |id: &str, path: &Path| HostFile::look(id, path).map(|known| known.to_string());
         for id in ["autostart-units", "autostart-shell", "autostart-ssh"] {
             assert_eq!(of(id), at(id, home.path()), "{id}");
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::command::{self, Start};
-use crate::probe::Known;
+use crate::probe::HostFile;
 
 /// How long somebody who connected may take to say who they are.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ impl Victims {
         if let Ok(address) = self.datagram.local_addr() {
             options.push(format!("--victim-datagram={address}"));
         }
-        let socket = Known::look("unix-socket", &self.path_socket.path);
+        let socket = HostFile::look("unix-socket", &self.path_socket.path);
         options.extend(socket.map(|socket| format!("--file={socket}")));
         options
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use podseal_runtime::probe::Known;
+use podseal_runtime::probe::HostFile;
 
 use super::{Seal, duration};
 
@@ -108,7 +108,7 @@ pub(crate) struct Probe {
 
     /// A file of the host that a way is about. May be given more than once.
     #[arg(long, value_name = "WAY:DEVICE:INODE:PATH")]
-    pub(crate) file: Vec<Known>,
+    pub(crate) file: Vec<HostFile>,
 
     /// What to write to whoever is reached, before the way's name.
     #[arg(long, value_name = "TEXT")]

@@ -141,9 +141,11 @@ fn table(rows: &[Row]) -> Table {
     table.enforce_styling();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
     let mut header = vec!["a way out".to_owned()];
-    for place in ["host", "container"] {
-        header.push(format!("{place}:\nunsealed"));
-        header.extend(Level::ALL.map(|level| format!("\n{level}")));
+    if let Some(row) = rows.first() {
+        for (place, finding) in [("host", &row.host), ("container", &row.container)] {
+            header.push(format!("{place}:\nunsealed"));
+            header.extend(finding.sealed.iter().map(|(level, _)| format!("\n{level}")));
+        }
     }
     table.set_header(header);
     for row in rows {

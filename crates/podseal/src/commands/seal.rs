@@ -8,10 +8,13 @@ use podseal_core::audit::Finding;
 use podseal_core::plan::mend::Edit;
 use podseal_core::plan::refusal::Refusal;
 use podseal_core::policy::level::Level;
+use podseal_core::policy::seal::{ALLOW_CONNECT, Seal};
 use podseal_core::unit::effective::{Origin, Scope};
 use podseal_core::unit::name::UnitName;
+use podseal_runtime::container_profile::{self, ProfileError};
 use podseal_runtime::host;
 use podseal_runtime::plan::{self, Mend, Mended, PlanError, Planned, Request};
+use podseal_runtime::podman::Podman;
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
 use similar::TextDiff;
@@ -55,9 +58,23 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
             return exit::FAILURE;
         }
     };
-    let request = Request {
+    let seal = Seal {
         level: arguments.level.into(),
+        allow_connect: arguments.allow_connect,
+        ..Seal::default()
+    };
+    let profile = match profile(&seal) {
+        Ok(profile) => profile,
+        Err(error) => {
+            output::error(&error, Some(&error.hint()));
+            return exit::FAILURE;
+        }
+    };
+    let request = Request {
+        level: seal.level,
         given_up: (&arguments.given_up).into(),
+        allow_connect: seal.allow_connect,
+        profile,
         podseal,
         force: arguments.force,
     };
@@ -134,15 +151,29 @@ fn seal_planned(arguments: &SealUnits, request: &Request, plans: &[Planned]) -> 
     for finding in plans.iter().flat_map(|plan| &plan.warnings) {
         warn(finding);
     }
+    let less = if request.level >= Level::Strict && request.allow_connect {
+        format!("; {ALLOW_CONNECT}")
+    } else {
+        String::new()
+    };
     carry_out(&arguments.plan, plans, |plan| {
         let (unit, level) = (&plan.unit, request.level);
         if plan.is_done() {
-            format!("{unit} is sealed at level {level} already")
+            format!("{unit} is sealed at level {level} already{less}")
         } else {
             let path = plan.change.path.display();
-            format!("sealed {unit} at level {level}: {path}")
+            format!("sealed {unit} at level {level}: {path}{less}")
         }
     })
+}
+
+/// The seccomp profile for containers, where the level has one.
+fn profile(seal: &Seal) -> Result<Option<String>, ProfileError> {
+    if seal.level < Level::Strict {
+        return Ok(None);
+    }
+    let podman = Podman::installed()?;
+    container_profile::make(&podman, seal).map(Some)
 }
 
 pub(super) fn unseal(arguments: &Unseal) -> u8 {
@@ -225,6 +256,7 @@ fn refuse(plan: &Planned, level: Level, is_fixing: bool, status: &mut u8) {
         message,
         fix,
         edit,
+        ..
     } in &plan.refusals
     {
         let place = place(origin.as_ref(), unit);
@@ -269,14 +301,12 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
         }
         return match open.as_slice() {
             [] => exit::SUCCESS,
-            open => output::text(&diff(open.iter().map(|plan| {
-                let change = &plan.change;
-                (
-                    &change.path,
-                    plan.before.as_deref(),
-                    change.contents.as_deref(),
-                )
-            }))),
+            open => {
+                let files = open.iter().flat_map(|plan| plan.files());
+                output::text(&diff(files.map(|(before, change)| {
+                    (&change.path, before.as_deref(), change.contents.as_deref())
+                })))
+            }
         };
     }
     let is_named = plans.iter().any(|plan| plan.is_named);

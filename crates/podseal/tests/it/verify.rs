@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use podseal_core::probe::PROBES;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -65,12 +64,11 @@ fn a_seal_is_proven_at_every_place(lab: &Lab) {
     assert_eq!(document["verdict"], "closed");
     assert_eq!(document["level"], "standard");
     assert_eq!(document["reached"], "standard");
-    for probe in PROBES {
-        let found = verdicts(&document, probe.id);
-        let row = document["probes"].as_array().unwrap();
-        let row = row.iter().find(|row| row["id"] == probe.id).unwrap();
-        if row["is_promised"] == true && row["is_absent"] == false {
-            assert_eq!(found, ["closed"; 3], "{}: {document:#}", probe.id);
+    for row in document["probes"].as_array().unwrap() {
+        for finding in row["findings"].as_array().unwrap() {
+            if finding["is_promised"] == true && row["is_absent"] == false {
+                assert_eq!(finding["verdict"], "closed", "{row:#}");
+            }
         }
     }
     assert_eq!(verdicts(&document, "relisten"), ["accepted"; 3]);

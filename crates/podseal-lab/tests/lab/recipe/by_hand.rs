@@ -34,6 +34,11 @@ fn by_hand_checked_sealed_and_unsealed() {
     for id in ["native-abi", "io-uring-reachable", "pause-not-noticed"] {
         assert!(checked.stdout.contains(&format!("[{id}]")), "{checked:?}");
     }
+    status(
+        &machine,
+        0,
+        &["by hand, with gaps", "SystemCallArchitectures=native"],
+    );
     let sealed = machine.user("podseal seal hand");
     assert_eq!(sealed.code, Some(0), "{sealed:?}");
     assert!(
@@ -42,8 +47,30 @@ fn by_hand_checked_sealed_and_unsealed() {
             .contains("systemctl --user restart hand.service"),
         "{sealed:?}"
     );
+    status(&machine, 1, &["it was started before its seal was written"]);
     machine.user("systemctl --user restart hand.service").text();
     assert_served(&machine, 7101, "hand.service");
+    let seen = [
+        "level standard",
+        "hand.socket active",
+        "127.0.0.1:7101",
+        "sha256:",
+    ];
+    status(
+        &machine,
+        0,
+        &[&seen[..], &["conmon", "container", "active (running)"]].concat(),
+    );
+    let listed = machine.user("podseal list");
+    let row = listed
+        .text()
+        .lines()
+        .find(|line| line.starts_with("hand.service "));
+    let row = row.unwrap_or_else(|| panic!("{listed:?}"));
+    assert!(
+        row.contains(" standard ") && row.contains(" active "),
+        "{row}"
+    );
     machine.user(check).text();
     for key in ["native", "io_uring_setup", "hand.service.d/50-podseal.conf"] {
         let shown = machine.user("systemctl --user show hand.service");
@@ -54,6 +81,15 @@ fn by_hand_checked_sealed_and_unsealed() {
     machine.user("systemctl --user restart hand.service").text();
     assert_served(&machine, 7101, "hand.service");
     remove(&machine, "hand");
+}
+
+/// What podseal says of the service has all of these words.
+fn status(machine: &Machine, code: i32, words: &[&str]) {
+    let said = machine.user("podseal status hand");
+    assert_eq!(said.code, Some(code), "{said:?}");
+    for word in words {
+        assert!(said.stdout.contains(word), "{word}: {}", said.stdout);
+    }
 }
 
 /// Level families leaves the commands alone, and so does `--pull=always`: Podman

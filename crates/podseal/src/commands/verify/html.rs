@@ -61,6 +61,7 @@ fn section(page: &mut String, document: &Document, goal: Goal) {
         Goal::Socket => "By a socket that was handed over",
         Goal::Processes => "To other processes of the user",
         Goal::Host => "To who starts programs for the user",
+        Goal::Container => "Out of the container",
     };
     let _ = writeln!(page, "<h2 id=\"{}\">{title}</h2>", anchor(goal));
     let mut rows = document
@@ -137,6 +138,7 @@ const fn anchor(goal: Goal) -> &'static str {
         Goal::Socket => "socket",
         Goal::Processes => "processes",
         Goal::Host => "host",
+        Goal::Container => "container",
     }
 }
 
