@@ -21,3 +21,4 @@ mod schema;
 pub mod socket_address;
 pub mod supervised;
 pub mod unit;
+pub mod up;

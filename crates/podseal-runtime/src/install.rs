@@ -8,8 +8,9 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -18,8 +19,28 @@ use rustix::fs::{FlockOperation, flock};
 pub struct Change {
     /// Its path.
     pub path: PathBuf,
-    /// Its contents, or none if it is not to be there.
-    pub contents: Option<String>,
+    /// What it is to be, or none if it is not to be there.
+    pub contents: Option<Contents>,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// A regular file with this text.
+    Text(String),
+    /// A symbolic link to this path.
+    Link(PathBuf),
+}
+
+impl Contents {
+    /// The text of a regular file.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Link(_) => None,
+        }
+    }
 }
 
 /// Why nothing was changed.
@@ -86,8 +107,8 @@ struct Prepared {
     /// A copy of its old contents.
     old: Option<PathBuf>,
     is_changed: bool,
-    /// Holds the lock of the directory.
-    _lock: File,
+    /// Holds the lock of the directory, for all files in it.
+    lock: Rc<File>,
 }
 
 /// Makes every change. Nothing is changed on an error.
@@ -125,9 +146,7 @@ impl Installed {
             return Err(InstallError::NotAFile { path: path.clone() });
         };
         self.make_directory(directory)?;
-        let lock = step("open", directory, File::open(directory))?;
-        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-        step("lock", directory, locked.map_err(Into::into))?;
+        let lock = self.lock(directory)?;
         let beside = |what: &str| {
             // systemd passes over names that begin with a dot.
             let mut hidden = std::ffi::OsString::from(".");
@@ -135,35 +154,44 @@ impl Installed {
             hidden.push(what);
             directory.join(hidden)
         };
-        let old = match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_file() => Some(metadata.permissions()),
-            Ok(_) => return Err(InstallError::NotRegular { path: path.clone() }),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return step("look at", path, Err(error)),
-        };
+        let old = existing(path, change)?;
         self.files.push(Prepared {
             path: path.clone(),
             directory: directory.to_owned(),
             new: change.contents.is_some().then(|| beside(".new")),
             old: old.is_some().then(|| beside(".old")),
             is_changed: false,
-            _lock: lock,
+            lock,
         });
-        let permissions = old.clone().unwrap_or(Permissions::from_mode(0o644));
+        let permissions = match &old {
+            Some(Old::Regular(permissions)) => permissions.clone(),
+            Some(Old::Link(_)) | None => Permissions::from_mode(0o644),
+        };
         if let Some(contents) = &change.contents {
             let new = beside(".new");
-            step(
-                "write",
-                &new,
-                write(&new, contents.as_bytes(), &permissions),
-            )?;
+            step("write", &new, write(&new, contents, &permissions))?;
         }
-        if old.is_some() {
-            let contents = step("read", path, fs::read(path))?;
+        if let Some(old) = old {
+            let contents = match old {
+                Old::Regular(_) => Contents::Text(step("read", path, fs::read_to_string(path))?),
+                Old::Link(target) => Contents::Link(target),
+            };
             let copy = beside(".old");
             step("write", &copy, write(&copy, &contents, &permissions))?;
         }
         Ok(())
+    }
+
+    /// The lock of a directory. Only one podseal changes files in it.
+    fn lock(&self, directory: &Path) -> Result<Rc<File>, InstallError> {
+        let mut files = self.files.iter();
+        if let Some(file) = files.find(|file| file.directory == directory) {
+            return Ok(Rc::clone(&file.lock));
+        }
+        let lock = step("open", directory, File::open(directory))?;
+        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+        step("lock", directory, locked.map_err(Into::into))?;
+        Ok(Rc::new(lock))
     }
 
     /// Makes a directory and those above it that are missing.
@@ -248,18 +276,45 @@ impl Installed {
     }
 }
 
-fn write(path: &Path, contents: &[u8], permissions: &Permissions) -> io::Result<()> {
+/// What is in the place of a file.
+enum Old {
+    Regular(Permissions),
+    Link(PathBuf),
+}
+
+/// What is there now. A link is only replaced by a link, or removed.
+fn existing(path: &Path, change: &Change) -> Result<Option<Old>, InstallError> {
+    let may_be_link = !matches!(change.contents, Some(Contents::Text(_)));
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(Old::Regular(metadata.permissions()))),
+        Ok(metadata) if metadata.is_symlink() && may_be_link => {
+            let target = step("read", path, fs::read_link(path))?;
+            Ok(Some(Old::Link(target)))
+        }
+        Ok(_) => Err(InstallError::NotRegular {
+            path: path.to_owned(),
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => step("look at", path, Err(error)),
+    }
+}
+
+fn write(path: &Path, contents: &Contents, permissions: &Permissions) -> io::Result<()> {
     // One of a process that was killed may be there.
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    let text = match contents {
+        Contents::Link(target) => return symlink(target, path),
+        Contents::Text(text) => text,
+    };
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(contents)?;
+    file.write_all(text.as_bytes())?;
     file.set_permissions(permissions.clone())?;
     file.sync_all()
 }

@@ -20,7 +20,7 @@ use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
-use crate::install::Change;
+use crate::install::{Change, Contents};
 use crate::units::{Target, Unit, UnitError, Units};
 
 pub use apply::{ApplyError, apply};
@@ -58,7 +58,13 @@ impl Planned {
     /// Whether the drop-in is already what it is to become.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.before == self.change.contents
+        self.before.as_deref() == self.text()
+    }
+
+    /// The drop-in's text, if it is to be there.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.change.contents.as_ref().and_then(Contents::text)
     }
 }
 
@@ -147,7 +153,10 @@ fn target(argument: &str) -> Result<(Target, UnitName), PlanError> {
 }
 
 /// Where the drop-in of a service belongs, and what is there.
-fn existing(units: &Units, unit: &UnitName) -> Result<(String, Option<String>), PlanError> {
+pub(crate) fn existing(
+    units: &Units,
+    unit: &UnitName,
+) -> Result<(String, Option<String>), PlanError> {
     let path = format!("{}/{unit}.d/{DROP_IN}", units.config_directory());
     // Reading a pipe would wait for its other end.
     if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
@@ -237,7 +246,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
             if let View::Service(sealed) = &sealed.view {
                 plan.refusals.extend(undone(&sealing, sealed, &path));
             }
-            plan.change.contents = Some(text);
+            plan.change.contents = Some(Contents::Text(text));
         }
     }
     plan.refusals

@@ -46,6 +46,12 @@ pub enum PodmanError {
         /// Its version.
         found: Version,
     },
+    /// An image that was never pulled or pushed.
+    #[error("the image {image} has no digest: it does not come from a registry")]
+    NoDigest {
+        /// As given.
+        image: String,
+    },
     /// The image is not here.
     #[error("the image {image} is not in this user's storage, and a sealed service never pulls")]
     ImageMissing {
@@ -66,6 +72,9 @@ impl PodmanError {
                 "run `podman info` by hand to see what it says".into()
             }
             Self::TooOld { .. } => "upgrade Podman".into(),
+            Self::NoDigest { .. } => {
+                "do without --digest: an image made here cannot be pinned".into()
+            }
             Self::ImageMissing { image } => format!("podman pull {image}"),
         }
     }
@@ -142,6 +151,25 @@ impl Podman {
                 image: image.to_owned(),
             })
         }
+    }
+
+    /// The name of `image` with the digest that it has here.
+    ///
+    /// # Errors
+    /// It has none, or Podman cannot be asked.
+    pub fn pinned(&self, image: &str) -> Result<String, PodmanError> {
+        const FORMAT: &str = "--format={{.Digest}}\n{{range .RepoDigests}}{{.}}\n{{end}}";
+        let answer = self.output(&["image", "inspect", FORMAT, "--", image])?;
+        let mut lines = answer.lines().map(str::trim);
+        let digest = lines.next().unwrap_or_default();
+        let names: Vec<&str> = lines.filter(|line| line.contains('@')).collect();
+        let is_of = |name: &&&str| name.ends_with(digest);
+        let found = names.iter().find(is_of).or(names.first());
+        found
+            .map(|name| (*name).to_owned())
+            .ok_or_else(|| PodmanError::NoDigest {
+                image: image.to_owned(),
+            })
     }
 
     /// Ends and removes the container called `name`, if there is one.

@@ -13,10 +13,12 @@ use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 mod doctor;
 mod look;
 mod plumbing;
+mod up;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
 pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
+pub(crate) use up::{Down, Up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -55,6 +57,10 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a container a sealed service of systemd's, with its sockets.
+    Up(Box<Up>),
+    /// Stop a service that `podseal up` made, and remove its files.
+    Down(Down),
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
     /// Show how the units are that `podseal run` supervises.

@@ -12,6 +12,7 @@ use crate::exit;
 mod check;
 mod control;
 mod demo;
+mod diff;
 mod doctor;
 mod echo;
 mod enter;
@@ -20,6 +21,7 @@ mod probe;
 mod run;
 mod seal;
 mod show;
+mod up;
 
 /// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {
@@ -54,6 +56,8 @@ pub(crate) fn main() -> ExitCode {
         })
         .init();
     exit::code(match cli.command {
+        Command::Up(arguments) => up::up(*arguments),
+        Command::Down(arguments) => up::down(&arguments),
         Command::Run(arguments) => run::run(*arguments),
         Command::Status(arguments) => control::status(&arguments),
         Command::Start(arguments) => control::change(Verb::Start, &arguments),

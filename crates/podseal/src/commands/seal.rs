@@ -1,7 +1,6 @@
 //! `podseal seal` and `podseal unseal`
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use podseal_core::audit::Finding;
 use podseal_core::plan::refusal::Refusal;
@@ -12,8 +11,8 @@ use podseal_runtime::host;
 use podseal_runtime::plan::{self, PlanError, Planned, Request};
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
-use similar::TextDiff;
 
+use super::diff;
 use crate::cli::{Plan, SealUnits, Unseal};
 use crate::{exit, output};
 
@@ -27,7 +26,7 @@ struct Refused {
 
 /// podseal does not know a path of its own that a unit can have.
 #[derive(Debug, thiserror::Error)]
-enum OwnPath {
+pub(super) enum OwnPath {
     #[error("cannot find podseal's own file")]
     Unknown { source: std::io::Error },
     #[error("the path of podseal, {path:?}, cannot be written in a unit file")]
@@ -35,7 +34,7 @@ enum OwnPath {
 }
 
 impl OwnPath {
-    fn hint(&self) -> &'static str {
+    pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Unknown { .. } => "install podseal again, and run that",
             Self::Unusable { .. } => {
@@ -102,7 +101,7 @@ pub(super) fn unseal(arguments: &Unseal) -> u8 {
 }
 
 /// The path that units are to have.
-fn own_path() -> Result<String, OwnPath> {
+pub(super) fn own_path() -> Result<String, OwnPath> {
     let path = host::own_executable().map_err(|source| OwnPath::Unknown { source })?;
     let special = |c: char| c.is_ascii_control() || matches!(c, '"' | '\'' | '\\');
     match path.to_str() {
@@ -146,22 +145,23 @@ fn scope(arguments: &Plan) -> Scope {
 }
 
 fn refuse(plan: &Planned, level: Level, status: &mut u8) {
-    if plan.refusals.is_empty() {
-        return;
+    if !plan.refusals.is_empty() {
+        *status = exit::FAILURE;
+        say_refused(&plan.unit, level, &plan.refusals);
     }
-    *status = exit::FAILURE;
-    let refused = Refused {
-        unit: plan.unit.clone(),
-        level,
-    };
-    output::error(&refused, None);
+}
+
+/// Says why a service is not sealed.
+pub(super) fn say_refused(unit: &UnitName, level: Level, refusals: &[Refusal]) {
+    let unit = unit.clone();
+    output::error(&Refused { unit, level }, None);
     for Refusal {
         id,
         unit,
         origin,
         message,
         fix,
-    } in &plan.refusals
+    } in refusals
     {
         let place = place(origin.as_ref(), unit);
         output::note(format_args!("  {id}: {place}: {message}"));
@@ -169,7 +169,7 @@ fn refuse(plan: &Planned, level: Level, status: &mut u8) {
     }
 }
 
-fn warn(finding: &Finding) {
+pub(super) fn warn(finding: &Finding) {
     let origin = finding.span.as_ref().map(|span| &span.origin);
     let place = place(origin, &finding.unit);
     output::warning(format_args!(
@@ -194,7 +194,10 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
         }
         return match open.as_slice() {
             [] => exit::SUCCESS,
-            open => output::text(&diff(open)),
+            open => output::text(&diff::unified(open.iter().map(|plan| {
+                let path = plan.change.path.as_path();
+                (path, plan.before.as_deref(), plan.text())
+            }))),
         };
     }
     let is_named = plans.iter().any(|plan| plan.is_named);
@@ -238,21 +241,4 @@ fn running(plan: &Planned, manager: Manager) {
             plan.unit
         )),
     }
-}
-
-/// What would change, as `diff -u` writes it.
-fn diff(plans: &[&Planned]) -> String {
-    let mut text = String::new();
-    for Planned { before, change, .. } in plans {
-        let path = change.path.display().to_string();
-        let [old, new] = [before, &change.contents].map(|side| {
-            let name = side.as_ref().map_or("/dev/null", |_| path.as_str());
-            (name, side.as_deref().unwrap_or_default())
-        });
-        let diff = TextDiff::from_lines(old.1, new.1);
-        // Writing to a string does not fail.
-        let _ = write!(text, "{}", diff.unified_diff().header(old.0, new.0));
-    }
-    text.truncate(text.trim_end().len());
-    text
 }
