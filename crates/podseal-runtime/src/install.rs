@@ -131,6 +131,17 @@ pub fn install(changes: &[Change]) -> Result<Installed, InstallError> {
     }
 }
 
+/// Removes what a process that was killed has left beside these files.
+pub fn clear<'a>(paths: impl IntoIterator<Item = &'a Path>) {
+    for path in paths {
+        for what in [NEW, OLD] {
+            // Mostly there is nothing. What stays is written over the next time,
+            // and systemd does not see it.
+            let _ = fs::remove_file(beside(path, what));
+        }
+    }
+}
+
 fn step<T>(step: &'static str, path: &Path, result: io::Result<T>) -> Result<T, InstallError> {
     result.map_err(|source| InstallError::Step {
         step,
@@ -142,24 +153,17 @@ fn step<T>(step: &'static str, path: &Path, result: io::Result<T>) -> Result<T, 
 impl Installed {
     fn prepare(&mut self, change: &Change) -> Result<(), InstallError> {
         let path = &change.path;
-        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        let (Some(directory), Some(_)) = (path.parent(), path.file_name()) else {
             return Err(InstallError::NotAFile { path: path.clone() });
         };
         self.make_directory(directory)?;
         let lock = self.lock(directory)?;
-        let beside = |what: &str| {
-            // systemd passes over names that begin with a dot.
-            let mut hidden = std::ffi::OsString::from(".");
-            hidden.push(name);
-            hidden.push(what);
-            directory.join(hidden)
-        };
         let old = existing(path, change)?;
         self.files.push(Prepared {
             path: path.clone(),
             directory: directory.to_owned(),
-            new: change.contents.is_some().then(|| beside(".new")),
-            old: old.is_some().then(|| beside(".old")),
+            new: change.contents.is_some().then(|| beside(path, NEW)),
+            old: old.is_some().then(|| beside(path, OLD)),
             is_changed: false,
             lock,
         });
@@ -168,7 +172,7 @@ impl Installed {
             Some(Old::Link(_)) | None => Permissions::from_mode(0o644),
         };
         if let Some(contents) = &change.contents {
-            let new = beside(".new");
+            let new = beside(path, NEW);
             step("write", &new, write(&new, contents, &permissions))?;
         }
         if let Some(old) = old {
@@ -176,7 +180,7 @@ impl Installed {
                 Old::Regular(_) => Contents::Text(step("read", path, fs::read_to_string(path))?),
                 Old::Link(target) => Contents::Link(target),
             };
-            let copy = beside(".old");
+            let copy = beside(path, OLD);
             step("write", &copy, write(&copy, &contents, &permissions))?;
         }
         Ok(())
@@ -264,16 +268,20 @@ impl Installed {
     }
 
     fn clean(&self) {
-        let beside = self
-            .files
-            .iter()
-            .flat_map(|file| file.new.iter().chain(&file.old));
-        for path in beside {
-            // Renamed, or never written: then there is nothing to remove. What
-            // stays is written over the next time, and systemd does not see it.
-            let _ = fs::remove_file(path);
-        }
+        clear(self.files.iter().map(|file| file.path.as_path()));
     }
+}
+
+/// What the names of new contents and of copies of the old end in.
+const NEW: &str = ".new";
+const OLD: &str = ".old";
+
+/// A path beside a file. systemd passes over names that begin with a dot.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.extend(path.file_name());
+    hidden.push(what);
+    path.with_file_name(hidden)
 }
 
 /// What is in the place of a file.

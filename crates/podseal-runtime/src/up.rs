@@ -17,7 +17,7 @@ use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::{Form, Socket};
 
-use crate::install::{Change, Contents};
+use crate::install::{Change, Contents, InstallError, Installed, clear, install};
 
 pub use apply::{Applied, apply};
 pub use down::{Kept, Removal, Why, plan_removal, remove};
@@ -83,6 +83,13 @@ impl FileChange {
 fn open(files: &[FileChange]) -> Vec<Change> {
     let open = files.iter().filter(|file| !file.is_done());
     open.map(|file| file.change.clone()).collect()
+}
+
+/// Makes the changes that are open.
+fn change(files: &[FileChange]) -> Result<Installed, InstallError> {
+    let done = files.iter().filter(|file| file.is_done());
+    clear(done.map(|file| file.change.path.as_path()));
+    install(&open(files))
 }
 
 /// The link that has systemd open a socket at boot, and where it leads.

@@ -5,10 +5,10 @@ use std::path::Path;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::Form;
 
-use super::{Plan, UpError, open};
+use super::{Plan, UpError, change};
 use crate::command::CommandError;
 use crate::host::User;
-use crate::install::{Installed, install};
+use crate::install::Installed;
 use crate::linger;
 use crate::systemd::Manager;
 
@@ -49,11 +49,11 @@ pub fn apply(plan: &Plan, manager: Option<Manager>, linger: bool) -> Result<Appl
 
 fn files(plan: &Plan, manager: Option<Manager>) -> Result<Applied, UpError> {
     let Some(manager) = manager else {
-        install(&open(&plan.files))?.keep();
+        change(&plan.files)?.keep();
         return Ok(Applied::default());
     };
     let before = Before::of(plan, manager)?;
-    let installed = install(&open(&plan.files))?;
+    let installed = change(&plan.files)?;
     let mut applied = Applied::default();
     match carry_out(plan, manager, &before, &mut applied) {
         Ok(()) => {

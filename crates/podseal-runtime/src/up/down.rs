@@ -10,8 +10,7 @@ use podseal_core::up::mark::Found;
 
 use super::found::{Place, existing};
 use super::plan::{at, linked};
-use super::{FileChange, UpError, link, open};
-use crate::install::install;
+use super::{FileChange, UpError, change, link};
 use crate::plan;
 use crate::systemd::Manager;
 use crate::units::{Target, Units};
@@ -88,21 +87,27 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
             rest.push(at(path, None)?);
         }
     }
+    let own = format!("{name}.socket");
+    if let Ok(own) = own.parse()
+        && !sockets.contains_key(&own)
+        && existing(&place.socket(&own))?.is_none()
+    {
+        // A removal that was killed may have left something beside it.
+        links.push(linked(link(&place.config, &own).0.into(), None)?);
+        rest.push(at(place.socket(&own), None)?);
+    }
     let mut stays = false;
     for form in [Form::Quadlet, Form::Service] {
         let Some(path) = place.service(form) else {
             continue;
         };
-        if let Some(found) = existing(&path)? {
-            if goes(&path, &found.whose) {
-                rest.push(at(path, None)?);
-            } else {
-                stays = true;
-            }
+        match existing(&path)? {
+            Some(found) if !goes(&path, &found.whose) => stays = true,
+            _ => rest.push(at(path, None)?),
         }
     }
-    let is_made =
-        !links.is_empty() || kept.iter().any(|kept| kept.why == Why::Edited) || !rest.is_empty();
+    let is_edited = kept.iter().any(|kept| kept.why == Why::Edited);
+    let is_made = is_edited || links.iter().chain(&rest).any(|file| !file.is_done());
     let is_seal_alone = !is_made && units.read(&Target::Name(unit.clone())).is_err();
     let (path, seal) = plan::existing(&units, &unit)?;
     let path = PathBuf::from(path);
@@ -119,7 +124,7 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
             _ => {}
         }
     }
-    if links.is_empty() && rest.is_empty() && !is_made {
+    if !is_made && rest.iter().all(FileChange::is_done) {
         return Err(match kept.into_iter().next() {
             Some(Kept { path, .. }) => UpError::Foreign { path },
             None => UpError::Absent {
@@ -127,7 +132,6 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
             },
         });
     }
-    links.retain(|file| !file.is_done());
     links.append(&mut rest);
     Ok(Removal {
         unit,
@@ -144,7 +148,7 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
 pub fn remove(removal: &Removal, manager: Option<Manager>) -> Result<(), UpError> {
     let failed = |step| move |source| UpError::Manager { step, source };
     let Some(manager) = manager else {
-        install(&open(&removal.files))?.keep();
+        change(&removal.files)?.keep();
         return Ok(());
     };
     let running = |unit: &UnitName| manager.running(unit).is_ok_and(|names| !names.is_empty());
@@ -155,7 +159,7 @@ pub fn remove(removal: &Removal, manager: Option<Manager>) -> Result<(), UpError
     let all: Vec<&UnitName> = removal.sockets.iter().chain([&removal.unit]).collect();
     let known = all.iter().copied().filter(|unit| is_known(manager, unit));
     manager.stop(known).map_err(failed("stop the service"))?;
-    let removed = install(&open(&removal.files)).map_err(UpError::Install);
+    let removed = change(&removal.files).map_err(UpError::Install);
     let removed = removed.and_then(|installed| match manager.reload() {
         Ok(()) => {
             installed.keep();

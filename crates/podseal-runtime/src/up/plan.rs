@@ -346,11 +346,13 @@ fn require_free(units: &Units, place: &Place, unit: &UnitName) -> Result<(), UpE
             .any(|own| own == path || fs::canonicalize(own).is_ok_and(|own| own == path))
     };
     let path = view.files().first().map(|path| (*path).to_owned());
-    if path.as_deref().is_some_and(is_own) {
-        Ok(())
-    } else {
+    let Some(own) = path.as_ref().filter(|path| is_own(path)) else {
         let unit = unit.clone();
-        Err(UpError::Taken { unit, path })
+        return Err(UpError::Taken { unit, path });
+    };
+    match existing(Path::new(own))?.map(|found| found.whose) {
+        Some(Found::Foreign) => Err(UpError::Foreign { path: own.into() }),
+        _ => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ use super::{Level, listen, service_name};
 )]
 pub(crate) struct Up {
     /// Name of the service.
-    #[arg(value_name = "NAME", value_parser = service_name)]
+    #[arg(value_name = "NAME", value_parser = unit_stem)]
     pub(crate) name: String,
 
     /// The image, which must have been pulled.
@@ -138,7 +138,7 @@ impl From<Form> for up::Form {
 #[derive(Debug, Args)]
 pub(crate) struct Down {
     /// Name of the service.
-    #[arg(value_name = "NAME", value_parser = service_name)]
+    #[arg(value_name = "NAME", value_parser = unit_stem)]
     pub(crate) name: String,
 
     /// A service of the system's manager.
@@ -152,6 +152,13 @@ pub(crate) struct Down {
     /// Print what would be changed, as a diff, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// A name with or without the type of one of its units.
+fn unit_stem(text: &str) -> Result<String, &'static str> {
+    let types = [".service", ".container", ".socket"];
+    let stem = types.iter().find_map(|end| text.strip_suffix(end));
+    service_name(stem.unwrap_or(text))
 }
 
 fn variable(text: &str) -> Result<String, &'static str> {
