@@ -6,13 +6,16 @@
 //! rename(2) does as a whole. What fails after that is undone from the copies.
 //! A process that is killed leaves each file old or new.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 /// What is to become of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +92,11 @@ impl InstallError {
     }
 }
 
+/// How long to wait for another podseal that changes files of the same directory,
+/// and how often to look.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Files that have been changed, and can still be changed back.
 #[derive(Debug, Default)]
 pub struct Installed {
@@ -131,6 +139,13 @@ pub fn install(changes: &[Change]) -> Result<Installed, InstallError> {
     }
 }
 
+/// Whether a process that was killed has left something beside a file.
+#[must_use]
+pub fn is_unfinished(path: &Path) -> bool {
+    let left = |what| fs::symlink_metadata(beside(path, what)).is_ok();
+    left(NEW) || left(OLD)
+}
+
 /// Removes what a process that was killed has left beside these files.
 pub fn clear<'a>(paths: impl IntoIterator<Item = &'a Path>) {
     for path in paths {
@@ -156,8 +171,7 @@ impl Installed {
         let (Some(directory), Some(_)) = (path.parent(), path.file_name()) else {
             return Err(InstallError::NotAFile { path: path.clone() });
         };
-        self.make_directory(directory)?;
-        let lock = self.lock(directory)?;
+        let lock = self.directory(directory)?;
         let old = existing(path, change)?;
         self.files.push(Prepared {
             path: path.clone(),
@@ -186,16 +200,21 @@ impl Installed {
         Ok(())
     }
 
-    /// The lock of a directory. Only one podseal changes files in it.
-    fn lock(&self, directory: &Path) -> Result<Rc<File>, InstallError> {
+    /// Makes a directory where there is none, and locks it.
+    fn directory(&mut self, directory: &Path) -> Result<Rc<File>, InstallError> {
         let mut files = self.files.iter();
         if let Some(file) = files.find(|file| file.directory == directory) {
             return Ok(Rc::clone(&file.lock));
         }
-        let lock = step("open", directory, File::open(directory))?;
-        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-        step("lock", directory, locked.map_err(Into::into))?;
-        Ok(Rc::new(lock))
+        loop {
+            self.make_directory(directory)?;
+            let lock = lock(directory)?;
+            let id = |metadata: io::Result<Metadata>| metadata.map(|m| (m.dev(), m.ino())).ok();
+            // Another podseal, which had the lock, may have taken it away.
+            if id(lock.metadata()) == id(fs::metadata(directory)) {
+                return Ok(Rc::new(lock));
+            }
+        }
     }
 
     /// Makes a directory and those above it that are missing.
@@ -269,6 +288,22 @@ impl Installed {
 
     fn clean(&self) {
         clear(self.files.iter().map(|file| file.path.as_path()));
+    }
+}
+
+/// The lock of a directory. Only one podseal changes files in it.
+fn lock(directory: &Path) -> Result<File, InstallError> {
+    let lock = step("open", directory, File::open(directory))?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            // Not for longer: each may have what the other waits for.
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(PAUSE),
+            locked => {
+                step("lock", directory, locked.map_err(Into::into))?;
+                return Ok(lock);
+            }
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub fn is_enabled(user: &User) -> Option<bool> {
     ]);
     match answer {
         Ok(answer) => Some(answer.trim() == "yes"),
+        // It only knows users that are logged in or linger.
+        Err(CommandError::Failed { .. }) => Some(false),
         Err(error) => {
             tracing::debug!(%error, "cannot tell whether the user lingers");
             None

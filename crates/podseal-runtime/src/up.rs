@@ -17,7 +17,7 @@ use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::{Form, Socket};
 
-use crate::install::{Change, Contents, InstallError, Installed, clear, install};
+use crate::install::{Change, Contents, Installed, clear};
 
 pub use apply::{Applied, apply};
 pub use down::{Kept, Removal, Why, plan_removal, remove};
@@ -85,11 +85,11 @@ fn open(files: &[FileChange]) -> Vec<Change> {
     open.map(|file| file.change.clone()).collect()
 }
 
-/// Makes the changes that are open.
-fn change(files: &[FileChange]) -> Result<Installed, InstallError> {
-    let done = files.iter().filter(|file| file.is_done());
-    clear(done.map(|file| file.change.path.as_path()));
-    install(&open(files))
+/// Lets the changes stay. Until then what lies beside the files says that all of
+/// it is not done yet.
+fn keep(files: &[FileChange], installed: Installed) {
+    installed.keep();
+    clear(files.iter().map(|file| file.change.path.as_path()));
 }
 
 /// The link that has systemd open a socket at boot, and where it leads.

@@ -5,10 +5,10 @@ use std::path::Path;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::Form;
 
-use super::{Plan, UpError, change};
+use super::{Plan, UpError, keep, open};
 use crate::command::CommandError;
 use crate::host::User;
-use crate::install::Installed;
+use crate::install::{Installed, install};
 use crate::linger;
 use crate::systemd::Manager;
 
@@ -19,8 +19,6 @@ pub struct Applied {
     pub closed: Vec<UnitName>,
     /// Whether a running service was stopped.
     pub stopped: bool,
-    /// Sockets that were opened.
-    pub opened: Vec<UnitName>,
 }
 
 /// What was running before.
@@ -49,15 +47,15 @@ pub fn apply(plan: &Plan, manager: Option<Manager>, linger: bool) -> Result<Appl
 
 fn files(plan: &Plan, manager: Option<Manager>) -> Result<Applied, UpError> {
     let Some(manager) = manager else {
-        change(&plan.files)?.keep();
+        keep(&plan.files, install(&open(&plan.files))?);
         return Ok(Applied::default());
     };
     let before = Before::of(plan, manager)?;
-    let installed = change(&plan.files)?;
+    let installed = install(&open(&plan.files))?;
     let mut applied = Applied::default();
     match carry_out(plan, manager, &before, &mut applied) {
         Ok(()) => {
-            installed.keep();
+            keep(&plan.files, installed);
             Ok(applied)
         }
         Err(error) => {
@@ -106,7 +104,7 @@ fn carry_out(
     let mut missing = missing.filter(|unit| !before.sockets.contains(unit));
     // systemd opens no socket of a service that is running.
     let must_reopen = !applied.closed.is_empty() || missing.next().is_some();
-    let stop_service = before.service && (must_reopen || plan.changes_service());
+    let stop_service = before.service && (must_reopen || plan.changes_service);
     let stop = failed("stop what was running");
     if !applied.closed.is_empty() {
         // Before it reads the new files, so that it removes the old socket
@@ -115,25 +113,31 @@ fn carry_out(
         let units = applied.closed.iter().chain(service);
         manager.stop(units).map_err(&stop)?;
     }
-    if !plan.is_done() || verify(plan, manager).is_err() {
-        manager.reload().map_err(failed("read its units again"))?;
-        verify(plan, manager)?;
-    }
+    // Whether it has read what is there now it can not always tell: Quadlet's
+    // service may be one of an earlier file.
+    manager.reload().map_err(failed("read its units again"))?;
+    verify(plan, manager)?;
     if stop_service {
         manager.stop([&plan.unit]).map_err(&stop)?;
         applied.stopped = true;
     }
-    for unit in &plan.sockets {
-        let is_open = before.sockets.contains(unit) && !applied.closed.contains(unit);
-        if !is_open {
-            manager.start([unit]).map_err(|source| UpError::Listen {
-                unit: unit.clone(),
-                said: manager
-                    .first_error(unit)
-                    .unwrap_or_else(|| source.last_words()),
-            })?;
-            applied.opened.push(unit.clone());
+    let is_open =
+        |unit: &&UnitName| before.sockets.contains(unit) && !applied.closed.contains(unit);
+    let closed: Vec<&UnitName> = plan.sockets.iter().filter(|unit| !is_open(unit)).collect();
+    if !(plan.is_done() && closed.is_empty()) {
+        // What failed before does not count against what is there now.
+        for unit in plan.sockets.iter().chain([&plan.unit]) {
+            // It fails for a unit that has not been run.
+            let _ = manager.reset_failed([unit]);
         }
+    }
+    for unit in closed {
+        manager.start([unit]).map_err(|source| UpError::Listen {
+            unit: unit.clone(),
+            said: manager
+                .first_error(unit)
+                .unwrap_or_else(|| source.last_words()),
+        })?;
     }
     Ok(())
 }

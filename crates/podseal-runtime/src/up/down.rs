@@ -1,5 +1,6 @@
 //! Removing a service that podseal made.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use podseal_core::plan::header::{self, Found as Seal};
@@ -10,7 +11,8 @@ use podseal_core::up::mark::Found;
 
 use super::found::{Place, existing};
 use super::plan::{at, linked};
-use super::{FileChange, UpError, change, link};
+use super::{FileChange, UpError, keep, link, open};
+use crate::install::{install, is_unfinished};
 use crate::plan;
 use crate::systemd::Manager;
 use crate::units::{Target, Units};
@@ -106,11 +108,16 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
             _ => rest.push(at(path, None)?),
         }
     }
-    let is_edited = kept.iter().any(|kept| kept.why == Why::Edited);
-    let is_made = is_edited || links.iter().chain(&rest).any(|file| !file.is_done());
-    let is_seal_alone = !is_made && units.read(&Target::Name(unit.clone())).is_err();
     let (path, seal) = plan::existing(&units, &unit)?;
     let path = PathBuf::from(path);
+    if seal.is_none() {
+        rest.push(at(path.clone(), None)?);
+    }
+    let is_edited = kept.iter().any(|kept| kept.why == Why::Edited);
+    // One that was killed may have removed all files, and not told systemd.
+    let is_open = |file: &FileChange| !file.is_done() || is_unfinished(&file.change.path);
+    let is_made = is_edited || links.iter().chain(&rest).any(is_open);
+    let is_seal_alone = !is_made && units.read(&Target::Name(unit.clone())).is_err();
     if let Some(text) = &seal {
         let why = match header::read(text) {
             _ if stays => Some(Why::Seals),
@@ -148,7 +155,8 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
 pub fn remove(removal: &Removal, manager: Option<Manager>) -> Result<(), UpError> {
     let failed = |step| move |source| UpError::Manager { step, source };
     let Some(manager) = manager else {
-        change(&removal.files)?.keep();
+        keep(&removal.files, install(&open(&removal.files))?);
+        remove_directories(removal);
         return Ok(());
     };
     let running = |unit: &UnitName| manager.running(unit).is_ok_and(|names| !names.is_empty());
@@ -159,10 +167,10 @@ pub fn remove(removal: &Removal, manager: Option<Manager>) -> Result<(), UpError
     let all: Vec<&UnitName> = removal.sockets.iter().chain([&removal.unit]).collect();
     let known = all.iter().copied().filter(|unit| is_known(manager, unit));
     manager.stop(known).map_err(failed("stop the service"))?;
-    let removed = change(&removal.files).map_err(UpError::Install);
+    let removed = install(&open(&removal.files)).map_err(UpError::Install);
     let removed = removed.and_then(|installed| match manager.reload() {
         Ok(()) => {
-            installed.keep();
+            keep(&removal.files, installed);
             Ok(())
         }
         Err(source) => {
@@ -178,11 +186,21 @@ pub fn remove(removal: &Removal, manager: Option<Manager>) -> Result<(), UpError
         }
         return Err(error);
     }
+    remove_directories(removal);
     for unit in all {
         // It fails for a unit that is not known any more.
         let _ = manager.reset_failed([unit]);
     }
     Ok(())
+}
+
+/// Removes the directories of a removal that was killed.
+fn remove_directories(removal: &Removal) {
+    let directories = removal.files.iter();
+    for directory in directories.filter_map(|file| file.change.path.parent()) {
+        // It stays if there is anything in it, and mostly it is gone.
+        let _ = fs::remove_dir(directory);
+    }
 }
 
 /// Whether a manager has something of a unit that it could stop.

@@ -106,6 +106,9 @@ pub enum UpError {
     /// The files could not be changed.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// The system's services are root's to make.
+    #[error("a service of the system's is made by root")]
+    NotRoot,
     /// No manager answers.
     #[error("the {} systemd cannot be reached", if *scope == Scope::User { "user's" } else { "system's" })]
     NoManager {
@@ -180,8 +183,13 @@ impl UpError {
                 "run it as root where systemd is process 1, or use --no-start to write files only"
                     .into()
             }
+            Self::NotRoot => "run it as root, or without --system for a service of your own".into(),
             Self::Manager { .. } => {
                 "run systemctl by hand to see what it says (with --user for your own units)".into()
+            }
+            Self::Listen { said, .. } if said.contains("Permission denied") => {
+                "a user may not listen on ports below 1024: use another port, or --system, or lower the sysctl net.ipv4.ip_unprivileged_port_start"
+                    .into()
             }
             Self::Listen { unit, .. } => {
                 format!("`ss -lnp` lists what listens already, and `journalctl -u {unit}` has more (with --user for your own units)")

@@ -18,7 +18,7 @@ use super::found::{Existing, Place, existing};
 use super::{FileChange, Request, UpError, link};
 use crate::engine::EngineError;
 use crate::host::User;
-use crate::install::{Change, Contents};
+use crate::install::{Change, Contents, is_unfinished};
 use crate::instance::Instance;
 use crate::oci_runtime::{self, Choice, Failure, RuntimeError};
 use crate::pause;
@@ -48,6 +48,8 @@ pub struct Plan {
     pub sockets: Vec<UnitName>,
     /// Those that are to be closed: they listen elsewhere, or not any more.
     pub(super) closed: Vec<UnitName>,
+    /// Whether the service that may be running is another one than it will be.
+    pub(super) changes_service: bool,
     /// Where the service will be reached.
     pub listen: Vec<Listen>,
     /// OCI runtimes that were tried and do not work under the seal.
@@ -65,13 +67,6 @@ impl Plan {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.files.iter().all(FileChange::is_done)
-    }
-
-    /// Whether the service that may be running is another one than it will be.
-    pub(super) fn changes_service(&self) -> bool {
-        let own = [&self.source, &self.drop_in];
-        let mut files = self.files.iter();
-        files.any(|file| own.contains(&&file.change.path) && !file.is_done())
     }
 }
 
@@ -94,13 +89,16 @@ struct Layout {
 /// It cannot be made here, or the place of a file is taken.
 pub fn plan(request: &Request) -> Result<Plan, UpError> {
     let name = &request.name;
+    let user = User::current();
+    if request.scope == Scope::System && user.is_rootless() {
+        return Err(UpError::NotRoot);
+    }
     let units = Units::of(request.scope);
     let place = Place::of(&units, name)?;
     let podman = Podman::installed()?;
     let info = podman.info()?;
     podman.require_image(&request.image)?;
     let form = form(request, &place, info.version)?;
-    let user = User::current();
     let instance = Instance::acquire(&user, &format!("up-{name}-{}", std::process::id()))?;
     let choice = choose(request, &info.oci_runtime, &user, &instance)?;
     let is_default = request.oci_runtime.is_none() && choice.path == info.oci_runtime;
@@ -124,7 +122,14 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
         before: seal.before.map(Contents::Text),
         change: seal.change,
     }];
-    let closed = layout.changes(request, &files, &mut changes)?;
+    let mut closed = layout.changes(request, &files, &mut changes)?;
+    // One that was killed may have changed files, and have told systemd or not.
+    let is_unfinished = changes.iter().any(|file| is_unfinished(&file.change.path));
+    if is_unfinished {
+        closed = layout.removed().chain(&layout.sockets).cloned().collect();
+    }
+    // The seal and the service's file.
+    let changes_service = is_unfinished || changes.iter().take(2).any(|file| !file.is_done());
     Ok(Plan {
         scope: request.scope,
         unit: layout.unit,
@@ -134,6 +139,7 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
         drop_in,
         sockets: layout.sockets,
         closed,
+        changes_service,
         listen: request.sockets.iter().map(|s| s.listen.clone()).collect(),
         failures: choice.failures,
         oci_runtime,

@@ -171,8 +171,12 @@ fn report(request: &Request, plan: &Plan, applied: &Applied) {
             every(&listen.address)
         ));
     }
+    let unit = match plan.scope {
+        Scope::User => name.clone(),
+        Scope::System => format!("--system {name}"),
+    };
     output::note(format_args!(
-        "sealed at level {}; `podseal check {name}` looks through it, `podseal down {name}` removes it",
+        "sealed at level {}; `podseal check {unit}` looks through it, `podseal down {unit}` removes it",
         request.level
     ));
 }

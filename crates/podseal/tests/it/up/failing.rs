@@ -54,16 +54,24 @@ fn the_manager_is_told_in_this_order() {
     let place = place();
     systemctl(&place, "nothing");
     start(&place, &[LISTEN]).expect(0, &["wrote ", "listening on 127.0.0.1:3000"]);
-    assert_eq!(calls(&place), ["daemon-reload", "start -- web.socket"]);
+    let reset = ["reset-failed -- web.socket", "reset-failed -- web.service"];
+    assert_eq!(
+        calls(&place),
+        ["daemon-reload", reset[0], reset[1], "start -- web.socket"]
+    );
 
     systemctl(&place, "nothing");
     start(&place, &[LISTEN]).expect(0, &["web is unchanged"]);
-    assert_eq!(calls(&place), [""; 0]);
+    assert_eq!(calls(&place), ["daemon-reload"]);
 
     // The service alone: the sockets stay open.
+    systemctl(&place, "nothing");
     write(&place, "state", "web.socket\nweb.service\n");
     start(&place, &[LISTEN, "--env=A=1"]).expect(0, &["stopped web.service: the next connection"]);
-    assert_eq!(calls(&place), ["daemon-reload", "stop -- web.service"]);
+    assert_eq!(
+        calls(&place),
+        ["daemon-reload", "stop -- web.service", reset[0], reset[1]]
+    );
 
     systemctl(&place, "nothing");
     write(&place, "state", "web.socket\nweb.service\n");
@@ -74,6 +82,8 @@ fn the_manager_is_told_in_this_order() {
             "stop -- web.socket web.service",
             "daemon-reload",
             "stop -- web.service",
+            reset[0],
+            reset[1],
             "start -- web.socket"
         ]
     );
@@ -85,8 +95,8 @@ fn the_manager_is_told_in_this_order() {
         [
             "stop -- web.socket web.service",
             "daemon-reload",
-            "reset-failed -- web.socket",
-            "reset-failed -- web.service"
+            reset[0],
+            reset[1],
         ]
     );
     assert_eq!(tree(&place), []);

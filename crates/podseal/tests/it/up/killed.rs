@@ -40,8 +40,8 @@ fn walk(place: &Place, prepare: &[&str], arguments: &[&str], old: &Tree, after: 
             return;
         }
         assert_eq!(ended.status.signal(), Some(9), "step {step}: {ended:?}");
-        let left = tree(place);
-        let left = left.iter().filter(|(name, _)| !is_beside(name));
+        let found = tree(place);
+        let left = found.iter().filter(|(name, _)| !is_beside(name));
         let left: Vec<&(String, String)> = left.collect();
         for file in &left {
             assert!(
@@ -70,7 +70,7 @@ fn walk(place: &Place, prepare: &[&str], arguments: &[&str], old: &Tree, after: 
             );
         }
         let ended = podseal(place, arguments);
-        let is_gone = after.is_empty() && left.is_empty();
+        let is_gone = after.is_empty() && found.is_empty();
         assert_eq!(
             ended.status.code(),
             Some(i32::from(is_gone)),
