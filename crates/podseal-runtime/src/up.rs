@@ -11,6 +11,7 @@ mod down;
 mod error;
 mod found;
 mod plan;
+mod staged;
 
 use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::Scope;

@@ -288,6 +288,8 @@ fn units_of_others_stay() {
     // One of the distribution's.
     let ended = up(&machine, "podman", "--listen 127.0.0.1:7213");
     expect(&ended, 1, &["there is a unit podman.service already: /"]);
+    let ended = machine.user("podseal down podman");
+    expect(&ended, 1, &["there is no service podman"]);
 }
 
 /// Killed while the manager is asked: the same command finishes it.

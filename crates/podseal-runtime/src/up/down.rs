@@ -9,8 +9,7 @@ use podseal_core::unit::name::UnitName;
 use podseal_core::up::Form;
 use podseal_core::up::mark::Found;
 
-use super::found::{Place, existing};
-use super::plan::{at, linked};
+use super::found::{Place, at, existing};
 use super::{FileChange, UpError, keep, link, open};
 use crate::install::{install, is_unfinished};
 use crate::plan;
@@ -84,7 +83,7 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
     for (socket, found) in &sockets {
         let path = place.socket(socket);
         // One that stays is not opened at boot any more.
-        links.push(linked(link(&place.config, socket).0.into(), None)?);
+        links.extend(own_link(&place, socket)?);
         if goes(&path, &found.whose) {
             rest.push(at(path, None)?);
         }
@@ -95,7 +94,7 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
         && existing(&place.socket(&own))?.is_none()
     {
         // A removal that was killed may have left something beside it.
-        links.push(linked(link(&place.config, &own).0.into(), None)?);
+        links.extend(own_link(&place, &own)?);
         rest.push(at(place.socket(&own), None)?);
     }
     let mut stays = false;
@@ -146,6 +145,14 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
         sockets: sockets.into_keys().collect(),
         kept,
     })
+}
+
+/// The link to a socket unit, if it does not lead to another of that name.
+fn own_link(place: &Place, socket: &UnitName) -> Result<Option<FileChange>, UpError> {
+    let (path, target) = link(&place.config, socket);
+    let link = at(path.into(), None)?;
+    let is_own = link.before.as_ref().is_none_or(|found| *found == target);
+    Ok(is_own.then_some(link))
 }
 
 /// Stops the sockets and the service, and removes the files.

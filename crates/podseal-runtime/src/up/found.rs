@@ -6,11 +6,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use podseal_core::unit::name::UnitName;
-use podseal_core::up::Form;
 use podseal_core::up::mark::{self, Found};
+use podseal_core::up::{File, Form};
 
-use super::UpError;
-use crate::install::Contents;
+use super::{FileChange, Request, UpError};
+use crate::install::{Change, Contents};
 use crate::units::Units;
 
 /// Where the files of a service are.
@@ -120,4 +120,59 @@ pub(super) fn existing(path: &Path) -> Result<Option<Existing>, UpError> {
         whose: mark::read(&text),
         contents: Contents::Text(text),
     }))
+}
+
+/// A file with a mark, which only takes the place of another of the service's.
+pub(super) fn text(
+    path: &Path,
+    file: &File,
+    request: &Request,
+    place: &Place,
+) -> Result<FileChange, UpError> {
+    let found = existing(path)?;
+    require_unedited(path, found.as_ref(), request, place)?;
+    Ok(FileChange {
+        before: found.map(|found| found.contents),
+        change: Change {
+            path: path.to_owned(),
+            contents: Some(Contents::Text(file.text.clone())),
+        },
+    })
+}
+
+pub(super) fn require_unedited(
+    path: &Path,
+    found: Option<&Existing>,
+    request: &Request,
+    place: &Place,
+) -> Result<(), UpError> {
+    let path = path.to_owned();
+    match found.map(|found| &found.whose) {
+        Some(Found::Foreign) => Err(UpError::Foreign { path }),
+        Some(Found::Ours(owner) | Found::Edited(owner)) if *owner != place.name => {
+            let owner = owner.clone();
+            Err(UpError::OtherService { path, owner })
+        }
+        Some(Found::Edited(_)) if !request.force => Err(UpError::Edited { path }),
+        None | Some(Found::Ours(_) | Found::Edited(_)) => Ok(()),
+    }
+}
+
+/// A link, or its end.
+pub(super) fn linked(path: PathBuf, target: Option<Contents>) -> Result<FileChange, UpError> {
+    let change = at(path, target)?;
+    match change.before {
+        Some(Contents::Text(_)) => Err(UpError::Foreign {
+            path: change.change.path,
+        }),
+        _ => Ok(change),
+    }
+}
+
+/// A file as it is and is to be.
+pub(super) fn at(path: PathBuf, contents: Option<Contents>) -> Result<FileChange, UpError> {
+    Ok(FileChange {
+        before: existing(&path)?.map(|found| found.contents),
+        change: Change { path, contents },
+    })
 }

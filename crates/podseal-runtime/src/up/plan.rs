@@ -12,13 +12,14 @@ use podseal_core::policy::seal::Seal;
 use podseal_core::unit::effective::{Origin, Scope};
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::mark::{Found, from_section};
-use podseal_core::up::{File, Files, Form, Wanted};
+use podseal_core::up::{Files, Form, Wanted};
 
-use super::found::{Existing, Place, existing};
+use super::found::{Existing, Place, at, existing, linked, require_unedited, text};
+use super::staged::Staged;
 use super::{FileChange, Request, UpError, link};
 use crate::engine::EngineError;
 use crate::host::User;
-use crate::install::{Change, Contents, is_unfinished};
+use crate::install::{Contents, is_unfinished};
 use crate::instance::Instance;
 use crate::oci_runtime::{self, Choice, Failure, RuntimeError};
 use crate::pause;
@@ -359,101 +360,5 @@ fn require_free(units: &Units, place: &Place, unit: &UnitName) -> Result<(), UpE
     match existing(Path::new(own))?.map(|found| found.whose) {
         Some(Found::Foreign) => Err(UpError::Foreign { path: own.into() }),
         _ => Ok(()),
-    }
-}
-
-/// A file with a mark, which only takes the place of another of the service's.
-fn text(path: &Path, file: &File, request: &Request, place: &Place) -> Result<FileChange, UpError> {
-    let found = existing(path)?;
-    require_unedited(path, found.as_ref(), request, place)?;
-    Ok(FileChange {
-        before: found.map(|found| found.contents),
-        change: Change {
-            path: path.to_owned(),
-            contents: Some(Contents::Text(file.text.clone())),
-        },
-    })
-}
-
-fn require_unedited(
-    path: &Path,
-    found: Option<&Existing>,
-    request: &Request,
-    place: &Place,
-) -> Result<(), UpError> {
-    let path = path.to_owned();
-    match found.map(|found| &found.whose) {
-        Some(Found::Foreign) => Err(UpError::Foreign { path }),
-        Some(Found::Ours(owner) | Found::Edited(owner)) if *owner != place.name => {
-            let owner = owner.clone();
-            Err(UpError::OtherService { path, owner })
-        }
-        Some(Found::Edited(_)) if !request.force => Err(UpError::Edited { path }),
-        None | Some(Found::Ours(_) | Found::Edited(_)) => Ok(()),
-    }
-}
-
-/// A link, or its end.
-pub(super) fn linked(path: PathBuf, target: Option<Contents>) -> Result<FileChange, UpError> {
-    let change = at(path, target)?;
-    match change.before {
-        Some(Contents::Text(_)) => Err(UpError::Foreign {
-            path: change.change.path,
-        }),
-        _ => Ok(change),
-    }
-}
-
-/// A file as it is and is to be.
-pub(super) fn at(path: PathBuf, contents: Option<Contents>) -> Result<FileChange, UpError> {
-    Ok(FileChange {
-        before: existing(&path)?.map(|found| found.contents),
-        change: Change { path, contents },
-    })
-}
-
-/// A directory with the files that are to be, removed when this is dropped.
-struct Staged {
-    directory: String,
-}
-
-impl Staged {
-    /// Writes them, and masks for units that will be gone.
-    fn write<'a>(
-        parent: &Path,
-        files: &Files,
-        removed: impl Iterator<Item = &'a UnitName>,
-    ) -> Result<Self, UpError> {
-        let directory = parent.join("units");
-        let failed = |source| {
-            UpError::Install(crate::install::InstallError::Step {
-                step: "write below",
-                path: directory.clone(),
-                source,
-            })
-        };
-        let Some(text) = directory.to_str() else {
-            return Err(UpError::NoDirectory);
-        };
-        fs::create_dir_all(&directory).map_err(failed)?;
-        let staged = Self {
-            directory: text.to_owned(),
-        };
-        let files = std::iter::once(&files.service).chain(&files.sockets);
-        for file in files {
-            fs::write(directory.join(&file.name), &file.text).map_err(failed)?;
-        }
-        for unit in removed {
-            fs::write(directory.join(unit.as_str()), "").map_err(failed)?;
-        }
-        Ok(staged)
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.directory) {
-            tracing::warn!(path = self.directory, %error, "cannot remove");
-        }
     }
 }

@@ -336,6 +336,13 @@ fn files_of_others_stay() {
     fs::create_dir_all(place.path(UNITS)).unwrap();
     symlink("/dev/null", place.path(&format!("{UNITS}/web.service"))).unwrap();
     up(&place, &[LISTEN]).expect(1, &["hint: "]);
+    // Nor a link to another's socket.
+    let place = self::place();
+    let link = place.path(&format!("{UNITS}/sockets.target.wants/web.socket"));
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    symlink("/usr/lib/systemd/user/web.socket", &link).unwrap();
+    podseal(&place, &["down", "web"]).expect(1, &["there is no service web"]);
+    assert!(link.is_symlink());
     // One service's socket is not another's.
     let place = self::place();
     up(&place, &[LISTEN, "--listen=/x", "--fdname=a", "--fdname=b"]).expect(0, &[]);
