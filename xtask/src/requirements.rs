@@ -59,6 +59,11 @@ const TESTS: &[Requirement] = &[
         package: "systemd",
         programs: &["systemd-socket-activate"],
     },
+    // Kills podseal at each step of changing files.
+    Requirement {
+        package: "strace",
+        programs: &["strace"],
+    },
 ];
 
 /// What the benchmarks need beside what the tests do.

@@ -11,4 +11,5 @@ mod machine;
 mod pages;
 mod probes;
 mod recipe;
+mod up;
 mod verify;

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use podseal_core::unit::effective::Scope;
+use podseal_core::unit::name::UnitName;
 use podseal_core::verify::Place;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -103,7 +104,8 @@ impl Traces {
         if let Runner::Manager(manager) = self.runner
             && !places.is_empty()
         {
-            let units: Vec<String> = places.iter().map(|place| self.unit(*place)).collect();
+            let units = places.iter().map(|place| self.unit(*place).parse());
+            let units: Vec<UnitName> = units.filter_map(Result::ok).collect();
             left.extend(manager.stop(&units).err().map(|error| error.to_string()));
         }
         left.extend(self.remove_containers(&places, podman.unwrap_or("podman")));

@@ -20,5 +20,6 @@ mod show;
 mod supervisor;
 mod talk;
 mod units;
+mod up;
 mod verify;
 mod weakened;
