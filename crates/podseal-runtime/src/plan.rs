@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use podseal_core::audit::subject::{Set, Subject};
 use podseal_core::audit::{Finding, Severity, audit};
 use podseal_core::plan::header::{Found, hash, read};
-use podseal_core::plan::refusal::{Refusal, is_against, of_findings};
+use podseal_core::plan::refusal::{Refusal, is_against, of_container, of_findings};
 use podseal_core::plan::verify::undone;
 use podseal_core::plan::{self, DROP_IN, PROFILE, Sealing, drop_in};
 use podseal_core::policy::level::Level;
@@ -273,6 +273,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
                 }
             }
             plan.judge(found, request.level);
+            plan.refusals.extend(of_container(&sealing));
             if let View::Service(sealed) = &sealed.view {
                 plan.refusals.extend(undone(&sealing, sealed, &path));
             }
