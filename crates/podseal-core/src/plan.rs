@@ -11,6 +11,7 @@
 mod launcher;
 
 pub mod header;
+pub mod mend;
 pub mod refusal;
 pub mod verify;
 
@@ -45,12 +46,24 @@ pub struct Sealing<'a> {
     pub unit: &'a UnitName,
     /// The level.
     pub level: Level,
+    /// What is given up of level standard.
+    pub given_up: GivenUp,
     /// Whether the container may call connect(2) in spite of level strict.
     pub allow_connect: bool,
     /// The container's seccomp profile, for level strict.
     pub profile: Option<Profile<'a>>,
     /// The absolute path of podseal.
     pub podseal: &'a str,
+}
+
+/// What of level standard is given up: the launcher is told so, and says so each
+/// time. Level families has none of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// UDP sockets are accepted, which no level can seal.
+    pub udp: bool,
+    /// What the kernel does not have is done without.
+    pub best_effort: bool,
 }
 
 /// A seccomp profile for a container.
@@ -75,6 +88,8 @@ impl Sealing<'_> {
     fn seal(&self) -> Seal {
         Seal {
             level: self.level,
+            allow_udp: self.given_up.udp,
+            best_effort: self.given_up.best_effort,
             allow_connect: self.allow_connect,
             ..Seal::default()
         }
@@ -166,6 +181,10 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
     let header = Header {
         made: Made {
             level: sealing.level,
+            given_up: match sealing.level {
+                Level::Families => GivenUp::default(),
+                Level::Standard | Level::Strict => sealing.given_up,
+            },
             base: base(sealing.service),
             profile: sealing.profile.map(|profile| header::hash(profile.text)),
             allow_connect: sealing.seal().allows_connect(),
@@ -195,7 +214,7 @@ pub fn base_without(service: &Service, dropin: Option<&str>) -> u64 {
     for key in COPIED {
         let mut lines = Vec::new();
         for setting in service.settings.all("Service", key) {
-            if Some(setting.origin.file.as_str()) == dropin {
+            if Some(&*setting.origin.file) == dropin {
                 continue;
             }
             if setting.value.is_empty() {

@@ -68,6 +68,9 @@ pub struct Launch {
     pub command: Vec<OsString>,
 }
 
+/// The status of a launch that ended because of a socket (EXIT_FDS).
+pub const UNSEALABLE: u8 = 202;
+
 /// The step at which a launch ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -149,10 +152,10 @@ impl LaunchError {
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::WorkingDirectory { .. } => 200, // EXIT_CHDIR
-            Self::Inherited { .. } | Self::Unsealable { .. } => 202, // EXIT_FDS
-            Self::Execute { .. } => 203,          // EXIT_EXEC
+            Self::Inherited { .. } | Self::Unsealable { .. } => UNSEALABLE,
+            Self::Execute { .. } => 203,                   // EXIT_EXEC
             Self::Pause { .. } | Self::Join { .. } => 226, // EXIT_NAMESPACE
-            Self::NoNewPrivileges { .. } => 227,  // EXIT_NO_NEW_PRIVILEGES
+            Self::NoNewPrivileges { .. } => 227,           // EXIT_NO_NEW_PRIVILEGES
             // systemd has none for Landlock.
             Self::Filter { .. } | Self::Landlock(_) | Self::NotStrict { .. } => 228, // EXIT_SECCOMP
             Self::Architecture { .. } => 232, // EXIT_ADDRESS_FAMILIES
@@ -270,7 +273,7 @@ fn check_container(seal: &Seal, command: &[OsString]) -> Result<(), LaunchError>
         return Ok(());
     }
     let words = arguments.iter().map(|argument| Word {
-        text: argument.to_string_lossy().into_owned(),
+        text: argument.to_string_lossy().into(),
         is_open: false,
         place: (),
     });

@@ -411,7 +411,7 @@ fn make_strict(
     let words = command.iter().enumerate().skip(1);
     let words: Vec<Word<usize>> = words
         .map(|(place, text)| Word {
-            text: text.clone(),
+            text: text.as_str().into(),
             is_open: false,
             place,
         })

@@ -1,5 +1,7 @@
 //! The manager of units that is running, asked through systemctl(1).
 
+pub mod properties;
+
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
 

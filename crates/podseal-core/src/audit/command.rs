@@ -87,7 +87,7 @@ pub(crate) fn words<P>(command: &ExecCommand, place: impl Fn(usize) -> P) -> Vec
     words
         .map(|(at, text)| Word {
             is_open: has_specifier(text) || (expands && has_variable(text)),
-            text: text.clone(),
+            text: text.as_str().into(),
             place: place(at),
         })
         .collect()
@@ -96,7 +96,7 @@ pub(crate) fn words<P>(command: &ExecCommand, place: impl Fn(usize) -> P) -> Vec
 /// What a program and the words behind it start.
 pub(crate) fn program<P: Clone>(path: &str, words: &[Word<P>]) -> Program<P> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let text = |at: usize| words.get(at).map(|word| word.text.as_str());
+    let text = |at: usize| words.get(at).map(|word| &*word.text);
     match name {
         "podman" => Program::Podman(Invocation::parse(words)),
         "podseal" => match (text(0), text(1)) {
@@ -125,11 +125,11 @@ fn launched<P: Clone>(words: &[Word<P>]) -> Program<P> {
     let mut rest = words;
     loop {
         match rest {
-            [dashes, after @ ..] if dashes.text == "--" => {
+            [dashes, after @ ..] if &*dashes.text == "--" => {
                 rest = after;
                 break;
             }
-            [option, _, after @ ..] if VALUED.contains(&option.text.as_str()) => rest = after,
+            [option, _, after @ ..] if VALUED.contains(&&*option.text) => rest = after,
             [option, after @ ..] if option.text.starts_with('-') => rest = after,
             _ => break,
         }
@@ -153,10 +153,10 @@ fn unclear<P>(path: &str, words: &[Word<P>]) -> Program<P> {
 
 /// Whether systemd puts something in the place of `$NAME` or `${NAME}`.
 fn has_variable(text: &str) -> bool {
-    text.replace("$$", "")
-        .split('$')
-        .skip(1)
-        .any(|after| after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{'))
+    text.contains('$')
+        && text.replace("$$", "").split('$').skip(1).any(|after| {
+            after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{')
+        })
 }
 
 /// Whether a specifier is left that podseal has no value for.

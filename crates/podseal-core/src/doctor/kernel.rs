@@ -199,7 +199,9 @@ fn i386(facts: &Facts) -> Option<Judgement> {
     Some(match unsealed.outcome("i386")? {
         Outcome::Succeeded => Judgement::ok("work; the seal kills the caller"),
         Outcome::Refused { .. } | Outcome::Killed { .. } => Judgement::ok("do not work"),
-        Outcome::NotTried { reason } => Judgement::ok(reason.as_str()),
+        Outcome::NotStarted { reason } | Outcome::NotTried { reason } => {
+            Judgement::ok(reason.as_str())
+        }
     })
 }
 

@@ -17,6 +17,7 @@ fn report(sealed: &Outcome) -> ProbeReport {
             .map(|id| ProbeResult {
                 id: id.into(),
                 outcome: sealed.clone(),
+                evidence: None,
             })
             .into(),
     }

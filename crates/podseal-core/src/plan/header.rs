@@ -1,16 +1,23 @@
 //! The first lines of the drop-in: who made it and what for, so that a file of
 //! somebody else's is told from one that may be replaced or removed.
 
+use super::GivenUp;
 use crate::policy::level::Level;
 
 /// How every drop-in of podseal begins, its format's version included.
 const MARK: &str = "# podseal seal 1: ";
+
+/// The options that say what is given up.
+const UDP: &str = "--allow-udp";
+const BEST_EFFORT: &str = "--best-effort";
 
 /// What a drop-in was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {
     /// The level of the seal.
     pub level: Level,
+    /// What is given up of it.
+    pub given_up: GivenUp,
     /// The command lines of the service, see [`super::base`].
     pub base: u64,
     /// [`hash`] of the container's seccomp profile, at level strict.
@@ -39,10 +46,22 @@ pub(super) struct Header<'a> {
 impl Header<'_> {
     /// The whole drop-in.
     pub(super) fn write(&self, body: &str) -> String {
-        let Made { level, base, .. } = self.made;
-        let mut made = vec![format!("level {level}"), format!("base {base:016x}")];
-        made.extend(self.made.profile.map(|hash| format!("profile {hash:016x}")));
-        made.extend(self.made.allow_connect.then(|| ALLOW_CONNECT.to_owned()));
+        let Made {
+            level,
+            given_up,
+            base,
+            profile,
+            allow_connect,
+        } = self.made;
+        let mut flags = String::new();
+        for (flag, is_given_up) in [(UDP, given_up.udp), (BEST_EFFORT, given_up.best_effort)] {
+            if is_given_up {
+                flags.extend([" ", flag]);
+            }
+        }
+        let mut made = vec![format!("level {level}{flags}"), format!("base {base:016x}")];
+        made.extend(profile.map(|hash| format!("profile {hash:016x}")));
+        made.extend(allow_connect.then(|| ALLOW_CONNECT.to_owned()));
         let made = made.join(", ");
         let version = env!("CARGO_PKG_VERSION");
         let head = format!(
@@ -77,7 +96,9 @@ fn made(text: &str, marked: &str) -> Option<Made> {
         return None;
     }
     let mut fields = marked.lines().next()?.split(", ");
-    let level = fields.next()?.strip_prefix("level ")?;
+    let mut words = fields.next()?.strip_prefix("level ")?.split(' ');
+    let level = words.next()?;
+    let flags: Vec<&str> = words.collect();
     let number = |text| u64::from_str_radix(text, 16).ok();
     let base = number(fields.next()?.strip_prefix("base ")?)?;
     let profile = fields
@@ -85,6 +106,10 @@ fn made(text: &str, marked: &str) -> Option<Made> {
         .find_map(|field| field.strip_prefix("profile "));
     Some(Made {
         level: Level::ALL.into_iter().find(|l| l.to_string() == level)?,
+        given_up: GivenUp {
+            udp: flags.contains(&UDP),
+            best_effort: flags.contains(&BEST_EFFORT),
+        },
         base,
         profile: profile
             .map(number)
@@ -118,6 +143,10 @@ mod tests {
     fn every_edit_is_noticed() {
         let made = Made {
             level: Level::Strict,
+            given_up: GivenUp {
+                udp: true,
+                best_effort: true,
+            },
             base: 0x0123,
             profile: Some(7),
             allow_connect: true,
@@ -127,6 +156,10 @@ mod tests {
             Header { made, unit }.write("[Service]\nNoNewPrivileges=yes\n")
         };
         let text = write(made);
+        assert!(
+            text.starts_with("# podseal seal 1: level strict --allow-udp --best-effort, base "),
+            "{text}"
+        );
         assert_eq!(read(&text), Found::Ours(made));
         let less = Made {
             level: Level::Standard,

@@ -41,6 +41,7 @@ fn sealing(service: &Service, level: Level) -> Sealing<'_> {
         service,
         unit: &service.unit,
         level,
+        given_up: GivenUp::default(),
         allow_connect: false,
         profile: (level >= Level::Strict).then_some(STRICT),
         podseal: PODSEAL,
@@ -71,6 +72,7 @@ fn the_seal_of_a_unit_made_by_podman_generate_systemd() {
     let text = drop_in(&sealing(&base, Level::Standard)).expect("can be written");
     let made = Made {
         level: Level::Standard,
+        given_up: GivenUp::default(),
         base: super::base(&base),
         profile: None,
         allow_connect: false,
@@ -122,6 +124,7 @@ fn the_options_for_the_container_come_behind_the_verb() {
         assert!(text.contains(" --allow-connect "), "{text}");
         let made = Made {
             level: Level::Strict,
+            given_up: GivenUp::default(),
             base: super::base(&base),
             profile: Some(header::hash(STRICT.text)),
             allow_connect: true,
@@ -314,7 +317,7 @@ proptest! {
         let base = service("web.service", &text, &[], Scope::User);
         prop_assume!(base.loads);
         let podseal = crate::unit::exec::simplify(&podseal);
-        let sealing = Sealing { service: &base, unit: &base.unit, level: Level::Standard, allow_connect: false, profile: None, podseal: &podseal };
+        let sealing = Sealing { podseal: &podseal, ..sealing(&base, Level::Standard) };
         let drop_in = drop_in(&sealing).expect("can be written");
         let sealed = service("web.service", &text, &[(PATH, &drop_in)], Scope::User);
         prop_assert_eq!(verify::undone(&sealing, &sealed, PATH), Vec::<Refusal>::new());

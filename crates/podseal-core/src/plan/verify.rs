@@ -49,6 +49,7 @@ pub fn undone(sealing: &Sealing<'_>, sealed: &Service, path: &str) -> Vec<Refusa
         origin,
         message,
         fix: fix.to_owned(),
+        edit: None,
         image: None,
     };
     if !sealed.dropins.iter().any(|dropin| dropin == path) {
@@ -63,7 +64,7 @@ pub fn undone(sealing: &Sealing<'_>, sealed: &Service, path: &str) -> Vec<Refusa
     lost.map(|(key, ..)| {
         let origins = sealed.origins.get(&format!("Service.{key}"));
         let mut others = origins.into_iter().flatten();
-        let other = others.rfind(|origin| origin.file != path);
+        let other = others.rfind(|origin| *origin.file != *path);
         let message = format!("{key}= is not what the seal sets");
         let fix =
             "remove the line, or let its drop-in have a name that sorts before 50-podseal.conf";

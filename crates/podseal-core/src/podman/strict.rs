@@ -164,7 +164,7 @@ fn not_pinned<P: Clone>(invocation: &Invocation<P>) -> Option<Contradiction<P>> 
             None => "no image is named".to_owned(),
         },
         fix: "name the image as NAME@sha256:DIGEST, with what `podman image inspect --format '{{.Digest}}' NAME` says",
-        image: image.map(|word| word.text.clone()),
+        image: image.map(|word| word.text.to_string()),
     })
 }
 
@@ -258,7 +258,7 @@ mod tests {
 
     fn parse(words: &str) -> Invocation<()> {
         let words = words.split_whitespace().map(|word| Word {
-            text: word.to_owned(),
+            text: word.into(),
             is_open: word.contains('$'),
             place: (),
         });
@@ -367,7 +367,7 @@ mod tests {
         ] {
             let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
             let places = words.iter().enumerate().skip(1).map(|(place, text)| Word {
-                text: text.clone(),
+                text: text.as_str().into(),
                 is_open: false,
                 place,
             });

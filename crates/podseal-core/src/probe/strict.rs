@@ -2,7 +2,7 @@
 //!
 //! All of it is harmless on the host, where nobody promises that it fails.
 
-use super::Probe;
+use super::{Group, Probe};
 use crate::policy::level::Level;
 
 /// One thing to try.
@@ -30,8 +30,32 @@ pub enum Attempt {
     Keyring,
 }
 
-/// The rows.
-pub(super) const PROBES: &[Probe] = &[
+impl Attempt {
+    /// What it does, as a sentence.
+    pub(super) const fn tries(self) -> &'static str {
+        match self {
+            Self::Connect => "connect(2) of a fresh UNIX datagram socket to AF_UNSPEC, nobody.",
+            Self::Bind => "bind(2) of a fresh UNIX socket to a name that the kernel chooses.",
+            Self::ChangeRoot => "chroot(2) to `/`, which needs a capability and changes nothing.",
+            Self::WriteRoot => "access(2) for writing to `/` or `/etc`.",
+            Self::Unshare => "unshare(2) of the user namespace.",
+            Self::Clone => "clone(2) into a user namespace.",
+            Self::Clone3 => "clone3(2) into a user namespace.",
+            Self::Mount => "mount(2) of a tmpfs in a user and mount namespace of its own.",
+            Self::TraceMe => "ptrace(2) with `PTRACE_TRACEME`.",
+            Self::Keyring => "keyctl(2), asking for the session keyring.",
+        }
+    }
+}
+
+pub(super) const GROUP: Group = Group {
+    title: "The container's own affair",
+    about: "What a server in a container does not need, and a way out of the container might. It is \
+            tried in the container, and promised nowhere else.",
+    probes: PROBES,
+};
+
+const PROBES: &[Probe] = &[
     row("connect", "connect(2) of a UNIX socket", Attempt::Connect),
     row("bind", "bind(2) of a UNIX socket", Attempt::Bind),
     row(
@@ -65,10 +89,5 @@ pub(super) const PROBES: &[Probe] = &[
 ];
 
 const fn row(id: &'static str, title: &'static str, attempt: Attempt) -> Probe {
-    Probe {
-        id,
-        title,
-        attempt: super::Attempt::Container(attempt),
-        closed_by: Some(Level::Strict),
-    }
+    Probe::closed(id, title, super::Attempt::Container(attempt), Level::Strict).in_demo()
 }

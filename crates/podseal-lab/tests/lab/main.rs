@@ -8,4 +8,6 @@
 mod differential;
 mod facts;
 mod machine;
+mod pages;
+mod probes;
 mod recipe;

@@ -8,7 +8,7 @@ use podseal_core::probe::{Outcome, PROBES, Probe, ProbeReport, Verdict, verdict}
 
 use super::{Demo, DemoError, IMAGE};
 use crate::container_profile;
-use crate::proof::Trial;
+use crate::proof::{self, Trial};
 
 /// The name of the containers in which it probes.
 pub(super) const CONTAINER: &str = "podseal-demo-probe";
@@ -55,7 +55,7 @@ impl Row {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Host,
     Container,
@@ -73,15 +73,16 @@ impl Place {
 
 impl Demo {
     /// Makes every probe at both places, without a seal and under each level.
+    /// The ones that need a container of their own are made for `all` only.
     ///
     /// # Errors
     /// A probe could not be run.
-    pub fn probe(&self) -> Result<Vec<Row>, DemoError> {
+    pub fn probe(&self, all: bool) -> Result<Vec<Row>, DemoError> {
         let at = |place| -> Result<_, DemoError> {
-            let unsealed = self.probe_once(None, place)?;
+            let unsealed = self.probe_once(None, place, all)?;
             let sealed = place
                 .levels()
-                .map(|level| Ok((level, self.probe_once(Some(level), place)?)))
+                .map(|level| Ok((level, self.probe_once(Some(level), place, all)?)))
                 .collect::<Result<Vec<_>, DemoError>>()?;
             Ok((unsealed, sealed))
         };
@@ -94,7 +95,8 @@ impl Demo {
                     .map(|(level, report)| (*level, outcome(report, probe)))
                     .collect(),
             };
-        let rows = PROBES.iter().map(|probe| Row {
+        let wanted = PROBES.iter().filter(|probe| all || probe.is_in_demo);
+        let rows = wanted.map(|probe| Row {
             probe,
             host: finding(&host, probe),
             container: finding(&container, probe),
@@ -102,26 +104,44 @@ impl Demo {
         Ok(rows.collect())
     }
 
-    fn probe_once(&self, level: Option<Level>, place: Place) -> Result<ProbeReport, DemoError> {
+    fn probe_once(
+        &self,
+        level: Option<Level>,
+        place: Place,
+        all: bool,
+    ) -> Result<ProbeReport, DemoError> {
         self.check_interrupted()?;
-        let mut command = Vec::new();
         let seal = level.map(|level| Seal {
             level,
             ..self.seal.clone()
         });
-        if let Some(seal) = &seal {
+        let seal = seal.as_ref();
+        let launcher = self.launcher(seal);
+        let at = |program| [launcher.clone(), program].concat();
+        let mut report = Trial::new()?.run(at(match place {
+            Place::Host => vec![self.own.clone()],
+            Place::Container => self.container("none", seal)?,
+        }))?;
+        if all && place == Place::Host {
+            self.check_interrupted()?;
+            let results = proof::host_network(at(self.container("host", seal)?))?;
+            report.results.extend(results);
+        }
+        Ok(report)
+    }
+
+    /// What puts a command under a seal.
+    fn launcher(&self, seal: Option<&Seal>) -> Vec<String> {
+        let mut command = Vec::new();
+        if let Some(seal) = seal {
             command.extend([self.own.clone(), "enter".into()]);
             command.extend(seal.options());
             command.push("--".into());
         }
-        command.extend(match place {
-            Place::Host => vec![self.own.clone()],
-            Place::Container => self.container(seal.as_ref())?,
-        });
-        Ok(Trial::new()?.run(command)?)
+        command
     }
 
-    fn container(&self, seal: Option<&Seal>) -> Result<Vec<String>, DemoError> {
+    fn container(&self, network: &str, seal: Option<&Seal>) -> Result<Vec<String>, DemoError> {
         let strict = seal.filter(|seal| seal.level >= Level::Strict);
         let (options, image) = match strict {
             None => (Vec::new(), IMAGE.to_owned()),
@@ -139,7 +159,7 @@ impl Demo {
             "run".into(),
             format!("--name={CONTAINER}"),
             "--rm".into(),
-            "--network=none".into(),
+            format!("--network={network}"),
             "--pull=never".into(),
         ]
         .into_iter()

@@ -86,7 +86,7 @@ fn tell(arguments: &Demo) -> Result<bool, Error> {
     let refused = explanation(&said)?;
 
     step(4, "try every way out, without a seal and under each level")?;
-    let rows = story.probe()?;
+    let rows = story.probe(arguments.all)?;
     output::data(table(&rows))?;
     output::data("")?;
     output::data(legend())?;
@@ -154,7 +154,7 @@ fn table(rows: &[Row]) -> Table {
             let unsealed = match &finding.unsealed {
                 Outcome::Succeeded => "open",
                 Outcome::Refused { .. } | Outcome::Killed { .. } => "refused",
-                Outcome::NotTried { .. } => "n/a",
+                Outcome::NotTried { .. } | Outcome::NotStarted { .. } => "n/a",
             };
             cells.push(Cell::new(unsealed));
             cells.extend(

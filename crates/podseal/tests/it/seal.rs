@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::fixture::{Ended, Place, output};
 
 mod files;
+mod quadlet;
 mod strict;
 
 /// Units of a user whose manager is not running.
@@ -398,6 +399,27 @@ fn level_families_leaves_handed_sockets_alone() {
         "[Socket]\nListenDatagram=127.0.0.1:1\n",
     );
     podseal(&place, &["seal", "web"]).expect(1, &["socket-not-sealable"]);
+    // What is given up stands in the drop-in, and the launcher is told.
+    let path = drop_in(&place, "web.service");
+    let ended = podseal(&place, &["seal", "--allow-udp", "--best-effort", "web"]);
+    ended.expect(
+        0,
+        &[
+            "(socket-not-sealable)",
+            "sealed web.service at level standard",
+        ],
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("# podseal seal 1: level standard --allow-udp --best-effort, base "));
+    assert!(
+        text.contains(" --allow-udp --best-effort -- /usr/bin/podman "),
+        "{text}"
+    );
+    // It is asked for each time.
+    podseal(&place, &["seal", "--best-effort", "web"]).expect(1, &["socket-not-sealable"]);
+    unit(&place, "web.socket", "[Socket]\nListenStream=vsock::1\n");
+    podseal(&place, &["seal", "--allow-udp", "web"]).expect(1, &["socket-not-sealable"]);
+    unit(&place, "web.socket", "[Socket]\nListenDatagram=[::1]:1\n");
     let ended = podseal(&place, &["seal", "--level=families", "web"]);
     ended.expect(
         0,
