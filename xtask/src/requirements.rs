@@ -64,6 +64,15 @@ const TESTS: &[Requirement] = &[
         package: "strace",
         programs: &["strace"],
     },
+    // Unpacks servers that people run, to see them serve sealed.
+    Requirement {
+        package: "mmdebstrap",
+        programs: &["mmdebstrap"],
+    },
+    Requirement {
+        package: "debian-archive-keyring",
+        programs: &[],
+    },
 ];
 
 /// What the benchmarks need beside what the tests do.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use podseal_core::audit::subject::{Set, Subject};
 use podseal_core::audit::{Finding, Severity, audit};
 use podseal_core::plan::header::{Found, hash, read};
-use podseal_core::plan::refusal::{Judge, Refusal, of_findings, udp_sockets};
+use podseal_core::plan::refusal::{Judge, Refusal, of_container, of_findings, udp_sockets};
 use podseal_core::plan::verify::undone;
 use podseal_core::plan::{self, DROP_IN, GivenUp, PROFILE, Sealing, drop_in};
 use podseal_core::policy::level::Level;
@@ -319,6 +319,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
                 }
             }
             plan.judge(found, &judge);
+            plan.refusals.extend(of_container(&sealing));
             if let View::Service(sealed) = &sealed.view {
                 plan.refusals.extend(undone(&sealing, sealed, &path));
             }

@@ -7,6 +7,7 @@
 mod account;
 mod bad_input;
 mod check;
+mod compat;
 mod container;
 mod demo;
 mod doctor;
