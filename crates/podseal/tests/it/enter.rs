@@ -7,7 +7,7 @@ use podseal_core::policy::container::profile;
 use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
 use podseal_core::probe::{GROUPS, Outcome, PROBES, ProbeReport};
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::account::{is_root, lacking_here, normal_user};
 use crate::fixture::{Ended, Place, output, without_landlock};
@@ -77,7 +77,8 @@ fn a_socket_that_cannot_be_sealed_ends_the_launch() {
         ),
         (tcp, "", 0, ""),
     ] {
-        let Ok(socket) = rustix::net::socket(family, kind, None) else {
+        // Other tests start commands at the same time, which must not get it.
+        let Ok(socket) = socket_with(family, kind, SocketFlags::CLOEXEC, None) else {
             lacking_here("a socket to hand over", "this kernel does not have it");
             continue;
         };
