@@ -10,6 +10,7 @@ pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod engine;
+pub mod explain;
 pub mod host;
 pub mod id_map;
 pub mod install;

@@ -15,6 +15,7 @@ mod demo;
 mod doctor;
 mod echo;
 mod enter;
+mod explain;
 mod pause;
 mod probe;
 mod run;
@@ -65,6 +66,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Unseal(arguments) => seal::unseal(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),

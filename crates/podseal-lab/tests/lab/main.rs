@@ -7,5 +7,6 @@
 
 mod differential;
 mod facts;
+mod faults;
 mod machine;
 mod recipe;
