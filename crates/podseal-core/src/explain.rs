@@ -108,7 +108,7 @@ pub fn first_answer(log: Log) -> Option<Answer> {
 
 /// What in the case speaks for a signature.
 fn evidence(signature: &Signature, case: &Case) -> Option<Vec<String>> {
-    let facts = |look: signature::Look| look(case).filter(|facts| !facts.is_empty());
+    let facts = |look: signature::Look| Some(look(case)).filter(|facts| !facts.is_empty());
     match signature.shows {
         Shows::Says(lines) => said(lines, case),
         Shows::Fact(look) => facts(look),

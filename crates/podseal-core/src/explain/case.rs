@@ -24,6 +24,10 @@ pub struct UnitState {
     pub active: String,
     /// `Result`: `success`, `exit-code`, `start-limit-hit` …
     pub result: String,
+    /// Its last start, as the journal has it.
+    pub invocation: Option<String>,
+    /// Its main process of that start.
+    pub main: Option<u32>,
     /// How its main process ended last.
     pub ended: Option<Ended>,
     /// Whether its files were changed after systemd had read them.
@@ -198,7 +202,11 @@ impl Case {
         } else {
             Vec::new()
         };
-        let service = UnitState::of_journal(&service, entries);
+        let is_there = has(&service) || !is_refused;
+        let mut service = UnitState::of_journal(&service, entries);
+        if !is_there {
+            service.load = "not-found".into();
+        }
         Some(Self {
             scope,
             log: last_start(&service, &socket, entries),
@@ -262,24 +270,64 @@ impl Case {
     }
 }
 
+/// Entries of the main process of a service's last start that journald could
+/// tell of no unit, because the process had ended before it looked.
+pub fn adopt(service: &UnitState, entries: &mut [Entry]) {
+    for entry in entries {
+        let is_main = entry.pid.is_some() && entry.pid == service.main;
+        if is_main && entry.unit.is_none() {
+            entry.unit = Some(service.name.clone());
+            entry.invocation.clone_from(&service.invocation);
+        }
+    }
+}
+
 /// The entries of the last start of a service, with what was said about its
-/// socket, and by those who speak about no unit, since then.
+/// socket since that was started last, and since both by those who speak about
+/// no unit.
 #[must_use]
 pub fn last_start(service: &UnitState, socket: &str, entries: &[Entry]) -> Log {
-    let name = service.name.as_str();
-    let own = || entries.iter().filter(|e| e.unit.as_deref() == Some(name));
-    let counts = |entry: &&Entry| !service.is_restarting() || entry.ended.is_some();
-    let last = own().rev().filter(counts);
-    let last = last.filter_map(|entry| entry.invocation.as_deref()).next();
-    let begin = own()
-        .find(|entry| entry.invocation.as_deref() == last)
-        .and_then(|entry| entry.time);
-    let belongs = |entry: &&Entry| match entry.unit.as_deref() {
-        Some(unit) if unit == name => {
-            entry.invocation.is_none() || entry.invocation.as_deref() == last
-        }
-        Some(unit) if unit == socket => true,
+    let is_ended = |entry: &Entry| !service.is_restarting() || entry.ended.is_some();
+    let own = Start::last(&service.name, entries, is_ended);
+    let sockets = Start::last(socket, entries, |_| true);
+    let begin = own.as_ref().and_then(|start| entries[start.first].time);
+    let belongs = |(at, entry): &(usize, &Entry)| match entry.unit.as_deref() {
+        Some(unit) if unit == service.name => own.as_ref().is_none_or(|s| s.has(*at, entry)),
+        Some(unit) if unit == socket => sockets.as_ref().is_none_or(|s| s.has(*at, entry)),
         _ => begin.is_none_or(|begin| entry.time.is_none_or(|time| time >= begin)),
     };
-    Log::new(entries.iter().filter(belongs).cloned().collect())
+    let entries = entries.iter().enumerate().filter(belongs);
+    Log::new(entries.map(|(_, entry)| entry.clone()).collect())
+}
+
+/// Which entries belong to a start of a unit.
+struct Start<'a> {
+    invocation: &'a str,
+    first: usize,
+    last: usize,
+}
+
+impl<'a> Start<'a> {
+    fn last(unit: &str, entries: &'a [Entry], counts: impl Fn(&Entry) -> bool) -> Option<Self> {
+        let own = || {
+            let entries = entries.iter().enumerate();
+            entries.filter(|(_, entry)| entry.unit.as_deref() == Some(unit))
+        };
+        let mut ends = own().rev().filter(|(_, entry)| counts(entry));
+        let (last, invocation) = ends.find_map(|(at, e)| Some((at, e.invocation.as_deref()?)))?;
+        let mut starts = own().filter(|(_, e)| e.invocation.as_deref() == Some(invocation));
+        Some(Self {
+            invocation,
+            first: starts.next()?.0,
+            last,
+        })
+    }
+
+    /// What is refused belongs to no start, and counts where it came last.
+    fn has(&self, at: usize, entry: &Entry) -> bool {
+        match &entry.invocation {
+            Some(invocation) => invocation == self.invocation,
+            None => at > self.last,
+        }
+    }
 }

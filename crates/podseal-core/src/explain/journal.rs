@@ -75,6 +75,8 @@ pub struct Entry {
     pub result: Option<String>,
     /// How a process ended.
     pub ended: Option<Ended>,
+    /// The process that said it.
+    pub pid: Option<u32>,
     /// What Podman tells of a container, such as `start`.
     pub event: Option<String>,
 }
@@ -137,6 +139,7 @@ impl From<BTreeMap<String, Field>> for Entry {
             } else {
                 speaker
             },
+            pid: get("_PID").and_then(|pid| pid.parse().ok()),
             event: first(&["PODMAN_EVENT"]).filter(|_| get("_COMM") == Some("podman")),
             message_id: first(&["MESSAGE_ID"]).filter(|_| is_systemd),
             unit,
@@ -162,6 +165,7 @@ impl Entry {
             time: None,
             result: None,
             ended: None,
+            pid: None,
             event: None,
         }
     }

@@ -27,9 +27,8 @@ pub struct Signature {
     pub is_consequence: bool,
     /// How it shows.
     pub shows: Shows,
-    /// What is there as long as the cause is; nothing means that it is gone.
-    /// None: podseal cannot look.
-    pub still: Option<Look>,
+    /// Whether the cause is still there, where podseal can look.
+    pub still: Option<Still>,
 }
 
 impl PartialEq for Signature {
@@ -40,9 +39,12 @@ impl PartialEq for Signature {
 
 impl Eq for Signature {}
 
-/// A look at the facts: each that speaks for a failure, in words. None where it
-/// was not looked at.
-pub type Look = fn(&Case) -> Option<Vec<String>>;
+/// A look at the facts: each that speaks for a failure, in words.
+pub type Look = fn(&Case) -> Vec<String>;
+
+/// What is there as long as a cause is; nothing means that it is gone. None
+/// where it was not looked at.
+pub type Still = fn(&Case) -> Option<Vec<String>>;
 
 /// How a failure shows.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,7 @@ mod systemd;
 
 use super::case::{Case, Finding};
 use super::journal::{Ended, Speaker};
-use super::signature::{Line, Signature};
+use super::signature::{Line, Look, Signature};
 
 /// Signatures that are about the same.
 #[derive(Debug)]
@@ -111,6 +111,13 @@ fn found(case: &Case, rule: &str) -> Option<Vec<String>> {
 /// Problems that a check of `podseal doctor` found.
 fn problem(case: &Case, check: &str) -> Option<Vec<String>> {
     with_id(case.facts.problems.as_ref(), check, "podseal doctor")
+}
+
+/// What is still to be seen on a host that was looked at. A journal shows what
+/// was once.
+fn still(case: &Case, look: Look) -> Option<Vec<String>> {
+    case.facts.findings.as_ref()?;
+    Some(look(case))
 }
 
 /// How the service's main process, or else the last of its processes, ended.

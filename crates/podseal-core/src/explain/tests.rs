@@ -256,6 +256,38 @@ fn a_cause_that_is_gone_leads_to_apply() {
 }
 
 #[test]
+fn a_generator_that_refuses_is_found_in_a_journal() {
+    let said = "quadlet-generator[7]: converting \"web.container\": unsupported key 'Imagee' in group 'Container' in /x";
+    let entry = entry(&[
+        ("_COMM", "podman-user-gen"),
+        ("_EXE", "/x/quadlet"),
+        ("MESSAGE", said),
+    ]);
+    assert_eq!(verdict(&[entry]), "quadlet-refused");
+}
+
+#[test]
+fn some_lines_need_a_fact() {
+    let said = vec![says("web", "no sockets: LISTEN_PID is 7")];
+    let mut case = Case::of_journal(
+        "web",
+        Scope::User,
+        &[said, fails("1", "exit-code")].concat(),
+    )
+    .unwrap();
+    case.sockets.push(UnitState {
+        active: "active".to_owned(),
+        ..UnitState::default()
+    });
+    assert_eq!(explain(&case).verdict, Verdict::Unknown);
+    case.facts.findings = Some(vec![Finding {
+        id: "environment-host",
+        message: "--env-host".to_owned(),
+    }]);
+    assert_eq!(explain(&case).answers[0].signature.id, "environment-host");
+}
+
+#[test]
 fn facts_alone_can_explain() {
     let unit = |name: &str, active: &str, load: &str| UnitState {
         name: name.to_owned(),

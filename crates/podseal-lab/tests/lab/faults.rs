@@ -7,8 +7,10 @@ use serde_json::Value;
 use crate::machine::{Ended, Machine};
 
 mod cases;
+mod sound;
 
-use cases::{FAULTS, Fault, PRELUDE, SOUND};
+use cases::{FAULTS, Fault, PRELUDE};
+use sound::SOUND;
 
 /// Ends what a fault left running.
 const CLEAR: &str = "\
@@ -68,8 +70,8 @@ fn explained(machine: &Machine, fault: &Fault) -> [Said; 2] {
          podseal explain --format json --journal - {name}"
     ));
     machine.user(&format!("{before}{CLEAR}"));
-    // A generator that refuses a file says so about no unit.
-    let saved = if saved.stdout.is_empty() && fault.first == "quadlet-refused" {
+    // Where systemd said nothing about the unit there is nothing to look at.
+    let saved = if saved.code == Some(2) {
         &asked
     } else {
         &saved
@@ -109,12 +111,12 @@ fn what_is_mended_is_started_again() {
         return;
     };
     machine.make_image();
-    let script = r#"name=mended
+    let script = r"name=mended
 sealed <<X
 $pre
 ExecStart=$run localhost/mended echo
 X
-poke 7301; podseal explain $name --apply"#;
+poke 7301; podseal explain $name --apply";
     let refused = machine.user(&format!("{PRELUDE}\n{script}"));
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(

@@ -15,7 +15,7 @@ const ENTRIES: &str = "2000";
 
 const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,Result,ExecMainCode,ExecMainStatus,\
                           NeedDaemonReload,Job,TriggeredBy,Triggers,After,\
-                          NRestarts,ActiveEnterTimestampMonotonic";
+                          NRestarts,ActiveEnterTimestampMonotonic,ExecMainPID,InvocationID";
 
 /// Properties by name.
 pub(super) type Properties = BTreeMap<String, String>;
@@ -75,6 +75,11 @@ fn state(properties: &Properties) -> UnitState {
         needs_reload: get(properties, "NeedDaemonReload") == "yes",
         was_restarted: !matches!(get(properties, "NRestarts"), "" | "0"),
         active_for: active_for(properties),
+        invocation: Some(text("InvocationID")).filter(|id| !id.is_empty()),
+        main: get(properties, "ExecMainPID")
+            .parse()
+            .ok()
+            .filter(|pid| *pid != 0),
         has_job: !matches!(get(properties, "Job"), "" | "0"),
     }
 }
@@ -167,6 +172,9 @@ pub(super) fn journal(
     words.extend(["_COMM=podman-user-gen", "+", "_COMM=podman-system-g", "+"].map(str::to_owned));
     words.extend(["_COMM=quadlet", "+", "_TRANSPORT=kernel", "+"].map(str::to_owned));
     words.push("_TRANSPORT=audit".to_owned());
+    if let Some(main) = service.main {
+        words.extend(["+".to_owned(), format!("_PID={main}"), uid]);
+    }
     let text = command::run(&words, LIMIT)?.success()?;
     // A line that is cut off or no JSON is nothing to go by.
     let entries = text

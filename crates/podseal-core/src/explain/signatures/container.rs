@@ -1,6 +1,6 @@
 //! The server, and what becomes of it inside the seal.
 
-use super::{ROW, ended, holds, service};
+use super::{ROW, ended, holds, service, still};
 use crate::explain::case::Case;
 use crate::explain::journal::{Speaker, message_id};
 use crate::explain::signature::{Line, Shows, Signature};
@@ -27,8 +27,10 @@ const fn loopback(words: &'static [&'static str]) -> Line {
     service(words).without(&["listen", "bind"])
 }
 
-fn sigsys(case: &Case) -> Option<Vec<String>> {
-    let ended = ended(case)?;
+fn sigsys(case: &Case) -> Vec<String> {
+    let Some(ended) = ended(case) else {
+        return Vec::new();
+    };
     let is_killed = matches!(ended.code.as_str(), "killed" | "dumped") && ended.status == SIGSYS;
     // Podman's status for a container that a signal ended.
     let is_containers = ended.code == "exited" && ended.status == 128 + SIGSYS;
@@ -51,63 +53,55 @@ fn sigsys(case: &Case) -> Option<Vec<String>> {
                 .next_back(),
         );
     }
-    Some(evidence)
+    evidence
 }
 
-fn unread(case: &Case) -> Option<Vec<String>> {
-    case.facts.waiting.as_ref()?;
+fn unread(case: &Case) -> Vec<String> {
     let waiting = case.not_accepted().iter();
-    Some(
-        waiting
-            .map(|(address, count)| {
-                format!("kernel: connections that wait on {address} to be accepted: {count}")
-            })
-            .collect(),
-    )
+    waiting
+        .map(|(address, count)| {
+            format!("kernel: connections that wait on {address} to be accepted: {count}")
+        })
+        .collect()
 }
 
 /// Well ended starts, again and again, until systemd gave up.
-fn exits_at_once(case: &Case) -> Option<Vec<String>> {
-    let limited = |result: &str| matches!(result, "service-start-limit-hit" | "trigger-limit-hit");
-    let socket = case.sockets.iter().find(|socket| limited(&socket.result))?;
+fn exits_at_once(case: &Case) -> Vec<String> {
+    let limits = ["service-start-limit-hit", "trigger-limit-hit"];
+    let mut sockets = case.sockets.iter();
+    let Some(socket) = sockets.find(|socket| limits.contains(&socket.result.as_str())) else {
+        return Vec::new();
+    };
     let service = &case.service;
-    let ended_well = matches!(service.result.as_str(), "success" | "start-limit-hit")
-        && service
-            .ended
-            .as_ref()
-            .is_none_or(|e| e.code == "exited" && e.status == 0);
+    let status = service.ended.as_ref();
+    let ended_well = !case.has_own_failure()
+        && status.is_none_or(|ended| ended.code == "exited" && ended.status == 0);
     let was_started =
         case.log.entries.iter().any(|entry| {
             entry.unit.as_deref() == Some(&service.name) && entry.is(message_id::STARTED)
         });
-    let mut evidence = holds(
-        ended_well && was_started,
+    if !ended_well || !was_started {
+        return Vec::new();
+    }
+    vec![
         format!("systemd: {} ended without an error each time", service.name),
-    );
-    if !evidence.is_empty() {
-        evidence.push(format!(
+        format!(
             "systemd: {} failed with result '{}'",
             socket.name, socket.result
-        ));
-    }
-    Some(evidence)
+        ),
+    ]
 }
 
-fn without_socket(case: &Case) -> Option<Vec<String>> {
+fn without_socket(case: &Case) -> Vec<String> {
     if case.sockets.is_empty() {
-        return Some(vec![format!(
-            "systemd: {} has no socket",
-            case.service.name
-        )]);
+        return vec![format!("systemd: {} has no socket", case.service.name)];
     }
     let down = case
         .sockets
         .iter()
         .filter(|socket| socket.active != "active");
-    Some(
-        down.map(|socket| format!("systemd: {} is not active", socket.name))
-            .collect(),
-    )
+    down.map(|socket| format!("systemd: {} is not active", socket.name))
+        .collect()
 }
 
 pub(super) const SIGNATURES: &[Signature] = &[
@@ -176,7 +170,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         next: "journalctl{scope} -e -u {service}",
         link: Some("sd_listen_fds(3)"),
         shows: Shows::Fact(unread),
-        still: Some(unread),
+        still: Some(|case| still(case, unread)),
         ..ROW
     },
     Signature {

@@ -21,7 +21,9 @@ pub(super) const SIGNATURES: &[Signature] = &[
         fix: "install the package uidmap (shadow-utils on Fedora) again",
         next: "podseal doctor",
         link: Some("newuidmap(1)"),
-        shows: Shows::SaysAnd(NEWUIDMAP, |case| problem(case, "uidmap-tools")),
+        shows: Shows::SaysAnd(NEWUIDMAP, |case| {
+            problem(case, "uidmap-tools").unwrap_or_default()
+        }),
         still: Some(|case| problem(case, "uidmap-tools")),
         ..ROW
     },

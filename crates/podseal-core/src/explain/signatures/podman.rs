@@ -252,7 +252,7 @@ pub(super) const HOST: &[Signature] = &[
         link: Some("docs/rules.md#environment-host"),
         shows: Shows::SaysAnd(
             &[service(&["LISTEN_PID"]), service(&["LISTEN_FDS"])],
-            |case| found(case, "environment-host"),
+            |case| found(case, "environment-host").unwrap_or_default(),
         ),
         still: Some(|case| found(case, "environment-host")),
         ..ROW

@@ -1,27 +1,44 @@
 //! What systemd says of units.
 
-use super::{ROW, found, holds, podseal, systemd, units_with_result};
+use super::{ROW, found, holds, podseal, still, systemd, units_with_result};
 use crate::explain::case::Case;
+use crate::explain::journal::Speaker;
 use crate::explain::signature::{Shows, Signature};
 
-fn masked(case: &Case) -> Option<Vec<String>> {
+fn masked(case: &Case) -> Vec<String> {
     let masked = case.units().filter(|unit| unit.load == "masked");
-    Some(
-        masked
-            .map(|unit| format!("systemd: {} is masked", unit.name))
-            .collect(),
+    masked
+        .map(|unit| format!("systemd: {} is masked", unit.name))
+        .collect()
+}
+
+fn not_found(case: &Case) -> Vec<String> {
+    let service = &case.service;
+    holds(
+        service.load == "not-found",
+        format!("systemd: there is no unit {}", service.name),
     )
 }
 
-fn not_found(case: &Case) -> Option<Vec<String>> {
-    let service = &case.service;
-    Some(holds(
-        service.load == "not-found",
-        format!("systemd: there is no unit {}", service.name),
-    ))
+/// The same, or what systemd said about it when the socket was to start.
+fn was_not_found(case: &Case) -> Vec<String> {
+    let mut evidence = not_found(case);
+    let refusal = systemd(&["Socket service", "not loaded, refusing"]);
+    if case.service.load != "masked" && case.is_troubled() {
+        let said = case
+            .log
+            .entries
+            .iter()
+            .filter(|entry| refusal.matches(entry));
+        evidence.extend(
+            said.map(|entry| format!("systemd: {}", entry.message))
+                .next_back(),
+        );
+    }
+    evidence
 }
 
-fn refused(case: &Case) -> Option<Vec<String>> {
+fn refused(case: &Case) -> Vec<String> {
     let bad = case
         .units()
         .filter(|unit| matches!(unit.load.as_str(), "bad-setting" | "error"));
@@ -31,98 +48,73 @@ fn refused(case: &Case) -> Option<Vec<String>> {
     if !evidence.is_empty() {
         evidence.extend(found(case, "unit-refused").unwrap_or_default());
     }
-    Some(evidence)
+    evidence
 }
 
-fn quadlet(case: &Case) -> Option<Vec<String>> {
+fn quadlet(case: &Case) -> Vec<String> {
+    if let Some(error) = &case.facts.quadlet_error {
+        return vec![format!("quadlet: {error}")];
+    }
     let file = format!("\"{}.container\"", case.stem());
-    let told = case
-        .facts
-        .quadlet_error
-        .iter()
-        .map(|error| format!("quadlet: {error}"));
-    let said = case
-        .log
-        .entries
-        .iter()
-        .filter(|entry| {
-            entry.speaker == crate::explain::journal::Speaker::Quadlet
-                && entry.message.contains("converting ")
-                && entry.message.contains(&file)
-                && case.service.is_failed()
-        })
-        .map(|entry| format!("quadlet: {}", entry.message));
-    let told: Vec<String> = told.collect();
-    Some(if told.is_empty() {
-        said.last().into_iter().collect()
-    } else {
-        told
-    })
+    let said = case.log.entries.iter().rev().find(|entry| {
+        entry.speaker == Speaker::Quadlet
+            && entry.message.contains("converting ")
+            && entry.message.contains(&file)
+            && case.service.is_failed()
+    });
+    said.map(|entry| format!("quadlet: {}", entry.message))
+        .into_iter()
+        .collect()
 }
 
-fn needs_reload(case: &Case) -> Option<Vec<String>> {
+fn needs_reload(case: &Case) -> Vec<String> {
     let changed = case.units().filter(|unit| unit.needs_reload);
-    Some(
-        changed
-            .map(|unit| {
-                format!(
-                    "systemd: files of {} were changed after it was loaded",
-                    unit.name
-                )
-            })
-            .collect(),
-    )
+    changed
+        .map(|unit| {
+            format!(
+                "systemd: files of {} have changed since it read them",
+                unit.name
+            )
+        })
+        .collect()
 }
 
-fn missing_podseal(case: &Case) -> Option<Vec<String>> {
-    let missing = case.facts.missing_programs.as_ref()?;
-    let missing = missing.iter().filter(|path| path.ends_with("/podseal"));
+/// The programs of the unit that are not there and whose paths end like this.
+fn missing(case: &Case, end: &str) -> Option<Vec<String>> {
+    let missing = case.facts.missing_programs.as_ref()?.iter();
+    let missing = missing.filter(|path| path.ends_with(end));
     Some(missing.map(|path| format!("there is no {path}")).collect())
 }
 
-fn missing_program(case: &Case) -> Option<Vec<String>> {
-    let missing = case.facts.missing_programs.as_ref()?;
-    Some(
-        missing
-            .iter()
-            .map(|path| format!("there is no {path}"))
-            .collect(),
-    )
-}
-
 fn taken(case: &Case) -> Option<Vec<String>> {
-    let taken = case.facts.taken.as_ref()?;
+    let taken = case.facts.taken.as_ref()?.iter();
     Some(
         taken
-            .iter()
             .map(|address| format!("something listens on {address}"))
             .collect(),
     )
 }
 
-fn waits(case: &Case) -> Option<Vec<String>> {
-    let waits = &case.facts.waits_for;
+fn waits(case: &Case) -> Vec<String> {
     let is_waiting = case.service.active == "activating" || case.service.has_job;
-    let is_online = |name: &&String| name.contains("network-online");
-    let named = waits.iter().filter(is_online).filter(|_| is_waiting);
-    Some(
-        named
-            .map(|unit| format!("systemd: {unit} is being started, and has not ended"))
-            .collect(),
-    )
+    let waits = case.facts.waits_for.iter();
+    waits
+        .filter(|name| is_waiting && name.contains("network-online"))
+        .map(|unit| format!("systemd: {unit} is being started, and has not ended"))
+        .collect()
 }
 
-fn is_notify(case: &Case) -> Option<Vec<String>> {
-    let is_notify = case.facts.is_notify?;
-    Some(holds(is_notify, "unit: Type=notify"))
+fn is_notify(case: &Case) -> Vec<String> {
+    let is_notify = case.facts.is_notify.unwrap_or(false);
+    holds(is_notify, "unit: Type=notify")
 }
 
-fn is_running(case: &Case) -> Option<Vec<String>> {
+fn is_running(case: &Case) -> Vec<String> {
     let service = &case.service;
-    Some(holds(
+    holds(
         service.active == "active",
         format!("systemd: {} is active", service.name),
-    ))
+    )
 }
 
 /// Units that cannot be used as they are.
@@ -136,7 +128,7 @@ pub(super) const UNITS: &[Signature] = &[
         next: "{systemctl} daemon-reload && podseal explain{scope} {service}",
         link: Some("podman-systemd.unit(5)"),
         shows: Shows::Fact(quadlet),
-        still: Some(quadlet),
+        still: Some(|case| still(case, quadlet)),
         ..ROW
     },
     Signature {
@@ -148,7 +140,7 @@ pub(super) const UNITS: &[Signature] = &[
         next: "{systemctl} unmask {service} {socket}",
         link: Some("systemctl(1), mask"),
         shows: Shows::Fact(masked),
-        still: Some(masked),
+        still: Some(|case| still(case, masked)),
         ..ROW
     },
     Signature {
@@ -160,7 +152,7 @@ pub(super) const UNITS: &[Signature] = &[
         next: "podseal check{scope} {service}",
         link: Some("docs/rules.md#unit-refused"),
         shows: Shows::Fact(refused),
-        still: Some(refused),
+        still: Some(|case| still(case, refused)),
         ..ROW
     },
     Signature {
@@ -171,21 +163,8 @@ pub(super) const UNITS: &[Signature] = &[
         fix: "check the names of the files, and have systemd read its units again",
         next: "{systemctl} daemon-reload && podseal check{scope} {service}",
         link: Some("docs/rules.md#socket-without-service"),
-        shows: Shows::Fact(|case| {
-            let mut evidence = not_found(case)?;
-            if case.service.load != "masked" {
-                let said = case.log.entries.iter().filter(|entry| {
-                    case.is_troubled()
-                        && systemd(&["Socket service", "not loaded, refusing"]).matches(entry)
-                });
-                evidence.extend(
-                    said.map(|entry| format!("systemd: {}", entry.message))
-                        .next_back(),
-                );
-            }
-            Some(evidence)
-        }),
-        still: Some(not_found),
+        shows: Shows::Fact(was_not_found),
+        still: Some(|case| still(case, not_found)),
         ..ROW
     },
     Signature {
@@ -207,7 +186,7 @@ pub(super) const UNITS: &[Signature] = &[
                 "/podseal: No such file or directory",
             ]),
         ]),
-        still: Some(missing_podseal),
+        still: Some(|case| missing(case, "/podseal")),
         ..ROW
     },
     Signature {
@@ -222,7 +201,7 @@ pub(super) const UNITS: &[Signature] = &[
             systemd(&["Unable to locate executable", "No such file or directory"]),
             systemd(&["Failed at step EXEC spawning", "No such file or directory"]),
         ]),
-        still: Some(missing_program),
+        still: Some(|case| missing(case, "")),
         ..ROW
     },
     Signature {
@@ -278,7 +257,7 @@ pub(super) const UNITS: &[Signature] = &[
         next: "{systemctl} stop {service} && {systemctl} start {socket}",
         link: Some("systemd.socket(5)"),
         shows: Shows::Says(&[systemd(&["Socket service", "already active, refusing"])]),
-        still: Some(is_running),
+        still: Some(|case| still(case, is_running)),
         ..ROW
     },
     Signature {
@@ -291,7 +270,7 @@ pub(super) const UNITS: &[Signature] = &[
         next: "podseal check{scope} {service}",
         link: Some("docs/rules.md#network-online"),
         shows: Shows::Fact(waits),
-        still: Some(waits),
+        still: Some(|case| still(case, waits)),
         ..ROW
     },
     Signature {
@@ -302,7 +281,7 @@ pub(super) const UNITS: &[Signature] = &[
         fix: "seal the service again",
         next: "podseal seal{scope} {service}",
         link: Some("docs/rules.md#seal-stale"),
-        shows: Shows::Fact(|case| found(case, "seal-stale")),
+        shows: Shows::Fact(|case| found(case, "seal-stale").unwrap_or_default()),
         still: Some(|case| found(case, "seal-stale")),
         ..ROW
     },
@@ -315,7 +294,7 @@ pub(super) const UNITS: &[Signature] = &[
         next: "{systemctl} daemon-reload",
         link: Some("systemctl(1), daemon-reload"),
         shows: Shows::Fact(needs_reload),
-        still: Some(needs_reload),
+        still: Some(|case| still(case, needs_reload)),
         ..ROW
     },
 ];
@@ -341,7 +320,7 @@ pub(super) const STARTING: &[Signature] = &[
         fix: "give the service more memory (MemoryMax=, --memory), or have it use less",
         next: "{systemctl} status {service}",
         link: Some("systemd.service(5), OOMPolicy="),
-        shows: Shows::Fact(|case| Some(units_with_result(case, "oom-kill"))),
+        shows: Shows::Fact(|case| units_with_result(case, "oom-kill")),
         ..ROW
     },
     Signature {
@@ -374,7 +353,7 @@ pub(super) const STARTING: &[Signature] = &[
         fix: "with Type=notify have Podman say it (--sdnotify=conmon), and see whether the server ends by itself",
         next: "podseal show{scope} {service}",
         link: Some("podman-run(1), --sdnotify"),
-        shows: Shows::Fact(|case| Some(units_with_result(case, "protocol"))),
+        shows: Shows::Fact(|case| units_with_result(case, "protocol")),
         ..ROW
     },
 ];
@@ -389,7 +368,7 @@ pub(super) const CONSEQUENCES: &[Signature] = &[
         fix: "when the cause is gone: reset both, and start the socket",
         link: Some("docs/rules.md#restart-hits-start-limit"),
         is_consequence: true,
-        shows: Shows::Fact(|case| Some(units_with_result(case, "service-start-limit-hit"))),
+        shows: Shows::Fact(|case| units_with_result(case, "service-start-limit-hit")),
         ..ROW
     },
     Signature {
@@ -400,7 +379,7 @@ pub(super) const CONSEQUENCES: &[Signature] = &[
         fix: "when the cause is gone: reset both, and start the socket",
         link: Some("systemd.socket(5), TriggerLimitIntervalSec="),
         is_consequence: true,
-        shows: Shows::Fact(|case| Some(units_with_result(case, "trigger-limit-hit"))),
+        shows: Shows::Fact(|case| units_with_result(case, "trigger-limit-hit")),
         ..ROW
     },
     Signature {
@@ -411,7 +390,7 @@ pub(super) const CONSEQUENCES: &[Signature] = &[
         fix: "reset it, and start it less often",
         link: Some("systemd.unit(5), StartLimitIntervalSec="),
         is_consequence: true,
-        shows: Shows::Fact(|case| Some(units_with_result(case, "start-limit-hit"))),
+        shows: Shows::Fact(|case| units_with_result(case, "start-limit-hit")),
         ..ROW
     },
 ];
