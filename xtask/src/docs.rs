@@ -31,8 +31,24 @@ const FILES: &[Generated] = &[
         make: schemas::explain,
     },
     Generated {
+        path: "docs/probes.md",
+        make: || Ok(podseal_core::probe::document::markdown().into_bytes()),
+    },
+    Generated {
+        path: "docs/schema/doctor.schema.json",
+        make: schemas::doctor,
+    },
+    Generated {
         path: "docs/schema/show.schema.json",
         make: schemas::show,
+    },
+    Generated {
+        path: "docs/schema/status.schema.json",
+        make: schemas::status,
+    },
+    Generated {
+        path: "docs/schema/verify.schema.json",
+        make: schemas::verify,
     },
 ];
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::policy::level::Level;
 
+pub mod document;
 pub mod facts;
 mod fix;
 mod kernel;

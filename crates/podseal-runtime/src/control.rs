@@ -82,6 +82,9 @@ pub struct UnitStatus {
     pub sealed: Option<bool>,
     /// A socket unit's addresses, while it is open.
     pub listen: Vec<String>,
+    /// A service's processes.
+    #[serde(default)]
+    pub processes: Vec<i32>,
 }
 
 /// What came of a job.

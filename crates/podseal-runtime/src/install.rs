@@ -74,6 +74,8 @@ pub struct Installed {
     files: Vec<Prepared>,
     /// Directories that were made, outermost first.
     made: Vec<PathBuf>,
+    /// Directories, with what holds the lock of each.
+    locks: Vec<(PathBuf, File)>,
 }
 
 /// One file, with what is beside it.
@@ -86,8 +88,6 @@ struct Prepared {
     /// A copy of its old contents.
     old: Option<PathBuf>,
     is_changed: bool,
-    /// Holds the lock of the directory.
-    _lock: File,
 }
 
 /// Makes every change. Nothing is changed on an error.
@@ -125,9 +125,12 @@ impl Installed {
             return Err(InstallError::NotAFile { path: path.clone() });
         };
         self.make_directory(directory)?;
-        let lock = step("open", directory, File::open(directory))?;
-        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-        step("lock", directory, locked.map_err(Into::into))?;
+        if !self.locks.iter().any(|(locked, _)| locked == directory) {
+            let lock = step("open", directory, File::open(directory))?;
+            let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+            step("lock", directory, locked.map_err(Into::into))?;
+            self.locks.push((directory.to_owned(), lock));
+        }
         let beside = |what: &str| {
             // systemd passes over names that begin with a dot.
             let mut hidden = std::ffi::OsString::from(".");
@@ -147,7 +150,6 @@ impl Installed {
             new: change.contents.is_some().then(|| beside(".new")),
             old: old.is_some().then(|| beside(".old")),
             is_changed: false,
-            _lock: lock,
         });
         let permissions = old.clone().unwrap_or(Permissions::from_mode(0o644));
         if let Some(contents) = &change.contents {

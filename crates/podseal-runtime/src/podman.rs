@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use podseal_core::podman::{InvalidVersion, Version};
+use podseal_core::podman::{InvalidVersion, Version, strict};
 
 use crate::command::{self, CommandError, LIMIT};
 
@@ -128,6 +128,23 @@ impl Podman {
             version,
             oci_runtime: oci_runtime.trim().into(),
         })
+    }
+
+    /// The digest of an image in the storage, such as `sha256:…`.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn digest(&self, image: &str) -> Result<String, CommandError> {
+        let digest = self.output(&["image", "inspect", "--format={{.Digest}}", "--", image])?;
+        Ok(digest.trim().to_owned())
+    }
+
+    /// An image in the storage by digest, if it is there and has one.
+    #[must_use]
+    pub fn pinned(&self, image: &str) -> Option<String> {
+        let digest = self.digest(image).ok()?;
+        let pinned = strict::pinned(image, &digest);
+        strict::is_pinned(&pinned).then_some(pinned)
     }
 
     /// Makes sure that `image` is in the storage.

@@ -1,5 +1,7 @@
 //! The manager of units that is running, asked through systemctl(1).
 
+pub mod properties;
+
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
 
@@ -28,6 +30,12 @@ impl Manager {
             Scope::User => "--user",
             Scope::System => "--system",
         }
+    }
+
+    /// Whose manager it is.
+    #[must_use]
+    pub const fn scope(self) -> Scope {
+        self.scope
     }
 
     /// Has it read all unit files again.
@@ -83,6 +91,33 @@ impl Manager {
             .lines()
             .filter_map(|line| line.split_whitespace().next());
         Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Properties of a unit as systemctl(1) writes them, to be compared: some
+    /// have a line for each of their values.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub fn show(self, unit: &str, names: &[&str]) -> Result<String, CommandError> {
+        let names = format!("--property={}", names.join(","));
+        self.ask(&["show", &names, "--", unit])
+    }
+
+    /// Stops units that it has files of.
+    ///
+    /// # Errors
+    /// It did not.
+    pub fn stop(self, units: &[String]) -> Result<(), CommandError> {
+        let units = units.iter().map(String::as_str);
+        let words: Vec<&str> = ["stop", "--"].into_iter().chain(units).collect();
+        self.ask(&words).map(drop)
+    }
+
+    /// The command that starts a unit and waits until it has started.
+    #[must_use]
+    pub fn start_command(self, unit: &str) -> Vec<String> {
+        let words = ["systemctl", self.option(), "start", "--", unit];
+        words.map(str::to_owned).into()
     }
 
     fn ask(self, arguments: &[&str]) -> Result<String, CommandError> {

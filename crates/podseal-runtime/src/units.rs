@@ -103,6 +103,9 @@ pub struct Unit {
     pub aliases: Vec<UnitName>,
     /// What its files add up to.
     pub view: View,
+    /// The files, in the order of [`View::files`]; none of a unit that Podman's
+    /// generator makes.
+    pub files: Vec<Source>,
 }
 
 /// The units of one manager. A directory is listed once, when it is first
@@ -117,6 +120,8 @@ pub struct Units {
     host: BTreeMap<char, String>,
     /// By the directory of files named by their path; `None` is the search path.
     listings: Mutex<BTreeMap<Option<String>, Arc<Listing>>>,
+    /// The canonical paths of directories, by how they were written.
+    directories: Mutex<BTreeMap<PathBuf, String>>,
     /// Drop-ins by path that are as they would be: with this text, or empty.
     supposed: BTreeMap<String, Option<String>>,
 }
@@ -134,6 +139,7 @@ impl Units {
             generated: search_path::generated(scope, account.uid, &environment),
             host: host::specifiers(scope, &account, &environment),
             listings: Mutex::default(),
+            directories: Mutex::default(),
             supposed: BTreeMap::new(),
         }
     }
@@ -214,6 +220,7 @@ impl Units {
             generated: self.generated.clone(),
             host: self.host.clone(),
             listings: Mutex::default(),
+            directories: Mutex::default(),
             supposed: self.supposed.clone(),
         }
     }
@@ -271,7 +278,7 @@ impl Units {
         match target {
             Target::Name(unit) => self.unit(target, unit, &*self.listing(None)?),
             Target::File { path, unit } => {
-                let listing = self.listing(Some(parent(path)?))?;
+                let listing = self.listing(Some(self.parent(path)?))?;
                 self.unit(target, unit, &listing)
             }
             Target::Quadlet(name) => self.quadlet(name, &*self.listing(None)?),
@@ -281,9 +288,23 @@ impl Units {
                     let path = path.display().to_string();
                     return Err(UnitError::NoFile { path });
                 }
-                self.quadlet(&name, &*self.listing(Some(parent(path)?))?)
+                self.quadlet(&name, &*self.listing(Some(self.parent(path)?))?)
             }
         }
+    }
+
+    /// The directory of a file as core wants it: absolute, without links and
+    /// `..`.
+    fn parent(&self, path: &Path) -> Result<String, UnitError> {
+        let written = directory_of(path);
+        let known = &self.directories;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(directory) = known.get(written) {
+            return Ok(directory.clone());
+        }
+        let directory = parent(path)?;
+        known.insert(written.to_owned(), directory.clone());
+        Ok(directory)
     }
 
     fn listing(&self, dir: Option<String>) -> Result<Arc<Listing>, UnitError> {
@@ -305,6 +326,7 @@ impl Units {
     fn unit(&self, target: &Target, unit: &UnitName, listing: &Listing) -> Result<Unit, UnitError> {
         let located = listing.units.locate(unit);
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
+        let mut files = Vec::new();
         let mut view = match &located.fragment {
             Fragment::Missing => return Err(missing(target, unit, listing, self.scope)),
             Fragment::Masked(path) => masked(path),
@@ -319,10 +341,13 @@ impl Units {
                         masked(path)
                     } else {
                         let dropins = self.dropins(&located)?;
-                        View::new(&located.id, &fragment, &dropins, &self.host, self.scope)
-                            .ok_or_else(|| UnitError::Kind {
-                                unit: located.id.clone(),
-                            })?
+                        let view =
+                            View::new(&located.id, &fragment, &dropins, &self.host, self.scope);
+                        files.push(fragment);
+                        files.extend(dropins);
+                        view.ok_or_else(|| UnitError::Kind {
+                            unit: located.id.clone(),
+                        })?
                     }
                 }
             }
@@ -331,6 +356,7 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
+            files,
         })
     }
 
@@ -354,6 +380,7 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
+            files: Vec::new(),
         })
     }
 
@@ -540,6 +567,7 @@ mod tests {
             generated: "/nonexistent".into(),
             host: BTreeMap::new(),
             listings: Mutex::default(),
+            directories: Mutex::default(),
             supposed: BTreeMap::new(),
         };
         let target = Target::parse("a").expect("valid");

@@ -18,9 +18,12 @@ mod enter;
 mod explain;
 mod pause;
 mod probe;
+mod receive;
 mod run;
 mod seal;
 mod show;
+mod status;
+mod verify;
 
 /// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {
@@ -56,7 +59,8 @@ pub(crate) fn main() -> ExitCode {
         .init();
     exit::code(match cli.command {
         Command::Run(arguments) => run::run(*arguments),
-        Command::Status(arguments) => control::status(&arguments),
+        Command::List(arguments) => status::list(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
         Command::Start(arguments) => control::change(Verb::Start, &arguments),
         Command::Stop(arguments) => control::change(Verb::Stop, &arguments),
         Command::Restart(arguments) => control::change(Verb::Restart, &arguments),
@@ -65,12 +69,14 @@ pub(crate) fn main() -> ExitCode {
         Command::Seal(arguments) => seal::seal(&arguments),
         Command::Unseal(arguments) => seal::unseal(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),
         Command::Probe(arguments) => probe::run(arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),
     })
 }

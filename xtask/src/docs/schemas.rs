@@ -1,6 +1,9 @@
 //! JSON schemas of what podseal prints.
 
-use podseal_core::unit::effective::document::Document;
+use podseal_core::doctor::document::Document as DoctorDocument;
+use podseal_core::status::document::Document as StatusDocument;
+use podseal_core::unit::effective::document::Document as ShowDocument;
+use podseal_core::verify::document::Document as VerifyDocument;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
@@ -8,7 +11,22 @@ use super::DocsError;
 
 /// That of `podseal show`.
 pub(super) fn show() -> Result<Vec<u8>, DocsError> {
-    schema::<Document>("podseal show")
+    schema::<ShowDocument>("podseal show")
+}
+
+/// That of `podseal doctor`.
+pub(super) fn doctor() -> Result<Vec<u8>, DocsError> {
+    schema::<DoctorDocument<'static>>("podseal doctor")
+}
+
+/// That of `podseal list` and `podseal status`.
+pub(super) fn status() -> Result<Vec<u8>, DocsError> {
+    schema::<StatusDocument>("podseal status")
+}
+
+/// That of `podseal verify`.
+pub(super) fn verify() -> Result<Vec<u8>, DocsError> {
+    schema::<VerifyDocument>("podseal verify")
 }
 
 /// That of `podseal explain`.

@@ -215,6 +215,57 @@ fn an_earlier_start_does_not_count() {
 }
 
 #[test]
+fn what_a_socket_said_before_its_last_start_does_not_count() {
+    let socket = |start: Option<&str>, message: &str| {
+        let mut fields = vec![
+            ("_COMM", "systemd"),
+            ("USER_UNIT", "web.socket"),
+            ("MESSAGE", message),
+        ];
+        fields.extend(start.map(|start| ("USER_INVOCATION_ID", start)));
+        entry(&fields)
+    };
+    let refused = socket(
+        None,
+        "web.socket: Socket service web.service already active, refusing.",
+    );
+    let busy = socket(
+        Some("7"),
+        "web.socket: Failed to create listening socket (127.0.0.1:80): Address already in use",
+    );
+    let listens = socket(Some("8"), "Listening on web.socket.");
+    let ends = |before: Vec<Entry>| verdict(&[before, fails("1", "exit-code")].concat());
+    assert_eq!(
+        ends(vec![refused.clone(), busy.clone(), listens.clone()]),
+        "unknown"
+    );
+    assert_eq!(ends(vec![listens.clone(), busy]), "address-in-use");
+    assert_eq!(ends(vec![listens, refused]), "service-already-active");
+}
+
+#[test]
+fn a_line_without_a_unit_is_known_by_its_process() {
+    let line = |pid| {
+        entry(&[
+            ("SYSLOG_IDENTIFIER", "podseal"),
+            ("_PID", pid),
+            ("MESSAGE", "error: Podman's pause process is not running"),
+        ])
+    };
+    let service = UnitState {
+        name: SERVICE.to_owned(),
+        main: Some(7),
+        invocation: Some("1".to_owned()),
+        ..UnitState::default()
+    };
+    let mut entries = vec![line("7"), line("8")];
+    super::case::adopt(&service, &mut entries);
+    assert_eq!(entries[0].unit.as_deref(), Some(SERVICE));
+    assert_eq!(entries[0].speaker, Speaker::Podseal);
+    assert_eq!(entries[1].unit, None);
+}
+
+#[test]
 fn the_output_of_a_command_is_read_by_its_form_and_status() {
     let answer = |text, exit| first_answer(Log::of_output(text, exit)).map(|a| a.signature.id);
     let pull = "Error: initializing source docker://x: dial tcp: socket: address family not supported by protocol";

@@ -116,7 +116,7 @@ sealed <<X
 $pre
 ExecStart=$run localhost/mended echo
 X
-poke 7301; podseal explain $name --apply";
+poke 7140; podseal explain $name --apply";
     let refused = machine.user(&format!("{PRELUDE}\n{script}"));
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(
@@ -125,7 +125,7 @@ poke 7301; podseal explain $name --apply";
     );
     let served = machine.user(
         "podman tag localhost/podseal-lab localhost/mended && podseal explain mended --apply && \
-         exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/7301; echo hello >&3; head -n 1 <&3'",
+         exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/7140; echo hello >&3; head -n 1 <&3'",
     );
     machine
         .user("systemctl --user stop mended.socket mended.service; podman untag localhost/mended");

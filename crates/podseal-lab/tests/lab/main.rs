@@ -9,4 +9,7 @@ mod differential;
 mod facts;
 mod faults;
 mod machine;
+mod pages;
+mod probes;
 mod recipe;
+mod verify;

@@ -77,7 +77,7 @@ fn image(service: &Subject) -> Option<String> {
         let image = invocation
             .image()
             .filter(|_| invocation.verb == Verb::Run)?;
-        Some(image.text.clone())
+        Some(image.text.to_string())
     })
 }
 

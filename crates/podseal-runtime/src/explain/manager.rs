@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use podseal_core::explain::case::UnitState;
+use podseal_core::explain::case::{UnitState, adopt};
 use podseal_core::explain::journal::{Ended, Entry};
 
 use super::ExplainError;
@@ -173,14 +173,19 @@ pub(super) fn journal(
     words.extend(["_COMM=quadlet", "+", "_TRANSPORT=kernel", "+"].map(str::to_owned));
     words.push("_TRANSPORT=audit".to_owned());
     if let Some(main) = service.main {
-        words.extend(["+".to_owned(), format!("_PID={main}"), uid]);
+        words.extend(["+".to_owned(), format!("_PID={main}")]);
+        if manager.option() == "--user" {
+            words.push(uid);
+        }
     }
     let text = command::run(&words, LIMIT)?.success()?;
     // A line that is cut off or no JSON is nothing to go by.
     let entries = text
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
-    Ok(entries.collect())
+    let mut entries: Vec<Entry> = entries.collect();
+    adopt(service, &mut entries);
+    Ok(entries)
 }
 
 pub(super) fn reset_failed<'a>(

@@ -32,21 +32,18 @@ fn tree(directory: &Path) -> Vec<(String, String)> {
 #[test]
 fn files_are_written_replaced_and_removed() {
     let place = tempfile::tempdir().unwrap();
-    let [a, b] = ["x/y/a", "z/b"].map(|name| place.path().join(name));
+    let [a, b, beside] = ["x/y/a", "z/b", "x/y/c"].map(|name| place.path().join(name));
     fs::create_dir(place.path().join("z")).unwrap();
     fs::write(&b, "old").unwrap();
     fs::set_permissions(&b, Permissions::from_mode(0o640)).unwrap();
-    install(&[change(&a, Some("new")), change(&b, Some("new"))])
-        .unwrap()
-        .keep();
-    for path in [&a, &b] {
+    let all = |contents| [&a, &b, &beside].map(|path| change(path, contents));
+    install(&all(Some("new"))).unwrap().keep();
+    for path in [&a, &b, &beside] {
         assert_eq!(fs::read_to_string(path).unwrap(), "new");
     }
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&a), mode(&b)), (0o644, 0o640));
-    install(&[change(&a, None), change(&b, None)])
-        .unwrap()
-        .keep();
+    install(&all(None)).unwrap().keep();
     let left = tree(place.path());
     assert_eq!(left.len(), 1, "only x, which others may be in: {left:?}");
 }

@@ -80,6 +80,8 @@ impl Supervisor<'_, '_> {
             matches!(unit, Some(Kind::Service(unit)) if unit.not_sealed().is_none())
         };
         let listen = self.sockets.get(name).into_iter().flatten();
+        let processes = service.map(|service| service.processes(&self.user, self.marks));
+        let processes = processes.into_iter().flatten();
         Some(UnitStatus {
             unit: name.to_string(),
             active_state: active_state.to_owned(),
@@ -89,6 +91,7 @@ impl Supervisor<'_, '_> {
             main_pid: main.map(|main| main.pid.as_raw_nonzero().get()),
             sealed: service.map(|service| service.sealed.unwrap_or_else(would_be)),
             listen: listen.map(|socket| socket.listen.to_string()).collect(),
+            processes: processes.map(|pid| pid.as_raw_nonzero().get()).collect(),
         })
     }
 }

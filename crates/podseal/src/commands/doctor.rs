@@ -1,5 +1,6 @@
 //! `podseal doctor`
 
+use podseal_core::doctor::document::Document;
 use podseal_core::doctor::{self, Reach};
 use podseal_core::policy::level::Level;
 use podseal_runtime::doctor::look;
@@ -7,10 +8,7 @@ use podseal_runtime::doctor::look;
 use crate::cli::{Doctor, DoctorFormat};
 use crate::{exit, output};
 
-mod document;
 mod human;
-
-use document::Document;
 
 pub(super) fn run(arguments: &Doctor) -> u8 {
     let asked = Level::from(arguments.level);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::account::{is_root, lacking_here, normal_user};
 use crate::container::as_user;
 use crate::fixture::{Ended, Place, Running, output, without_landlock};
+use crate::schema::Schema;
 
 /// What doctor says as JSON, and how it ended.
 struct Said {
@@ -29,6 +30,8 @@ fn doctor(place: &Place, options: &[&str], environment: &[(&str, Option<&str>)])
     let document: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| {
         panic!("{error}: {ended:?}");
     });
+    let schema = Schema::parse(include_str!("../../../../docs/schema/doctor.schema.json"));
+    assert_eq!(schema.problem(&document), None);
     assert_eq!(document["version"], 1);
     let said = Said { ended, document };
     let expected = match said.reach(said.document["level"].as_str().unwrap()) {

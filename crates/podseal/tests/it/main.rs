@@ -20,4 +20,5 @@ mod show;
 mod supervisor;
 mod talk;
 mod units;
+mod verify;
 mod weakened;

@@ -1,25 +1,35 @@
 //! The JSON form of what doctor found.
 
-use podseal_core::doctor::facts::User;
-use podseal_core::doctor::{Finding, LevelReach};
-use podseal_core::policy::level::Level;
 use serde::Serialize;
+
+use super::facts::User;
+use super::{Finding, LevelReach};
+use crate::policy::level::Level;
 
 /// Rises with an incompatible change.
 const VERSION: u32 = 1;
 
+/// What a host can do, and what stands in the way.
 #[derive(Debug, Serialize)]
-pub(super) struct Document<'a> {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// Of this form. Rises with an incompatible change.
     version: u32,
+    /// The user it was looked at for.
     user: &'a str,
+    /// Whether that is not root.
     rootless: bool,
     /// The level asked for.
     level: String,
+    /// Every level, the weakest first.
     levels: Vec<LevelRow>,
+    /// In the order in which they are made.
     checks: Vec<Row<'a>>,
 }
 
+/// Whether a level can be had.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct LevelRow {
     level: String,
     /// `reachable`, `not-reachable` or `unknown`
@@ -28,35 +38,51 @@ struct LevelRow {
     in_the_way: Vec<&'static str>,
 }
 
+/// A check and how it came out.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Row<'a> {
+    /// Stable name.
     id: &'a str,
+    /// For people.
     title: &'a str,
+    /// `kernel`, `podman`, `rootless` or `systemd`
     group: String,
     /// `ok`, `note`, `unknown` or `problem`
     status: String,
+    /// What was looked at.
     looked_at: &'a str,
+    /// What was found, a line each.
     found: &'a [String],
+    /// What that means.
     meaning: Option<&'a str>,
     fix: Fix<'a>,
     /// Levels out of reach because of it, or unknown.
     levels: Vec<String>,
 }
 
+/// What to do about it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Fix<'a> {
+    /// In words.
     advice: Option<&'a str>,
+    /// To be typed in this order. podseal does not run them.
     commands: Vec<Command<'a>>,
 }
 
+/// A command line for a shell.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Command<'a> {
     line: &'a str,
     as_root: bool,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(
+    /// The document for what [`super::examine`] and [`super::levels`] found.
+    #[must_use]
+    pub fn new(
         asked: Level,
         findings: &'a [Finding],
         levels: &[LevelReach],
