@@ -110,6 +110,8 @@ impl From<BTreeMap<String, Field>> for Entry {
         let fields: BTreeMap<String, String> = fields
             .into_iter()
             .filter_map(|(name, value)| Some((name, value.into_text()?)))
+            // A unit that never started has an empty invocation.
+            .filter(|(_, value)| !value.is_empty())
             .collect();
         let get = |name: &str| fields.get(name).map(String::as_str);
         let speaker = speaker(&get);
@@ -201,12 +203,18 @@ fn speaker<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Speaker {
         "podseal" => Speaker::Podseal,
         // Gone before journald looked: the name is that of what systemd started.
         "" => match identifier {
-            "podman" => Speaker::Podman,
-            "podseal" => Speaker::Podseal,
+            "podseal" if is_error(get("MESSAGE")) => Speaker::Podseal,
+            // The launcher becomes Podman.
+            "podman" | "podseal" => Speaker::Podman,
             _ => Speaker::Service,
         },
         _ => Speaker::Service,
     }
+}
+
+/// Whether a line has the form of podseal's own errors.
+fn is_error(message: Option<&str>) -> bool {
+    message.is_some_and(|message| plain(message).starts_with("error: "))
 }
 
 /// A status is a number, a signal also a name.

@@ -240,7 +240,12 @@ fn what_a_socket_said_before_its_last_start_does_not_count() {
         "unknown"
     );
     assert_eq!(ends(vec![listens.clone(), busy]), "address-in-use");
-    assert_eq!(ends(vec![listens, refused]), "service-already-active");
+    assert_eq!(
+        ends(vec![listens, refused.clone()]),
+        "service-already-active"
+    );
+    let failed = socket(Some(""), "Failed to listen on web.socket.");
+    assert_eq!(ends(vec![refused, failed]), "service-already-active");
 }
 
 #[test]
@@ -263,6 +268,11 @@ fn a_line_without_a_unit_is_known_by_its_process() {
     assert_eq!(entries[0].unit.as_deref(), Some(SERVICE));
     assert_eq!(entries[0].speaker, Speaker::Podseal);
     assert_eq!(entries[1].unit, None);
+    let podman = entry(&[
+        ("SYSLOG_IDENTIFIER", "podseal"),
+        ("MESSAGE", "time=\"1\" level=error msg=\"newuidmap\""),
+    ]);
+    assert_eq!(podman.speaker, Speaker::Podman);
 }
 
 #[test]
