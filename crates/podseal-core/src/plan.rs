@@ -3,7 +3,8 @@
 //!
 //! [`drop_in()`] writes it for a service as it is without a seal. Whether the
 //! seal holds is then judged on the service as it is with the drop-in:
-//! [`refusal::of_findings`] by the rules of `podseal check`, and
+//! [`refusal::of_findings`] by the rules of `podseal check`,
+//! [`refusal::of_container`] by the container's own options, and
 //! [`verify::undone`] by looking for each part of the seal. A drop-in with a
 //! refusal is not to be written.
 

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use podseal_core::policy::container;
+use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
 
 use crate::command::CommandError;
@@ -74,6 +75,17 @@ impl ProfileError {
             }
         }
     }
+}
+
+/// The profile for containers under `seal`, where its level has one.
+///
+/// # Errors
+/// See [`ProfileError`].
+pub fn for_level(seal: &Seal) -> Result<Option<String>, ProfileError> {
+    if seal.level < Level::Strict {
+        return Ok(None);
+    }
+    make(&Podman::installed()?, seal).map(Some)
 }
 
 /// The profile for containers under `seal`.

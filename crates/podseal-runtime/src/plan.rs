@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use podseal_core::audit::subject::{Set, Subject};
 use podseal_core::audit::{Finding, Severity, audit};
 use podseal_core::plan::header::{Found, hash, read};
-use podseal_core::plan::refusal::{Judge, Refusal, of_findings, udp_sockets};
+use podseal_core::plan::refusal::{Judge, Refusal, of_container, of_findings, udp_sockets};
 use podseal_core::plan::verify::undone;
 use podseal_core::plan::{self, DROP_IN, GivenUp, PROFILE, Sealing, drop_in};
 use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
-use crate::install::Change;
+use crate::install::{Change, Contents};
 use crate::podman::Podman;
 use crate::units::{Target, Unit, UnitError, Units};
 
@@ -82,7 +82,7 @@ impl Planned {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.files()
-            .all(|(before, change)| *before == change.contents)
+            .all(|(before, change)| before.as_deref() == change.text())
     }
 
     /// What each file was, and what becomes of it. The drop-in comes last, so
@@ -90,6 +90,12 @@ impl Planned {
     pub fn files(&self) -> impl Iterator<Item = (&Option<String>, &Change)> {
         let profile = self.profile.iter().map(|file| (&file.before, &file.change));
         profile.chain([(&self.before, &self.change)])
+    }
+
+    /// The drop-in's text, if it is to be there.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.change.text()
     }
 }
 
@@ -204,7 +210,7 @@ fn source(view: &View) -> Option<&str> {
 }
 
 /// Where a file of podseal's for a service belongs, and what is there.
-fn existing(
+pub(crate) fn existing(
     units: &Units,
     unit: &UnitName,
     file: &str,
@@ -313,10 +319,11 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
                 }
             }
             plan.judge(found, &judge);
+            plan.refusals.extend(of_container(&sealing));
             if let View::Service(sealed) = &sealed.view {
                 plan.refusals.extend(undone(&sealing, sealed, &path));
             }
-            plan.change.contents = Some(text);
+            plan.change.contents = Some(Contents::Text(text));
         }
     }
     plan.refusals
@@ -332,7 +339,7 @@ fn say_how_to_pin(refusal: &mut Refusal) {
         .as_ref()
         .and_then(|_| Podman::installed().ok());
     if let (Some(image), Some(podman)) = (&refusal.image, podman)
-        && let Some(pinned) = podman.pinned(image)
+        && let Ok(pinned) = podman.pinned(image)
     {
         refusal.fix = format!("name it {pinned}");
     }
@@ -370,7 +377,7 @@ fn profile(
     }
     let change = Change {
         path,
-        contents: wanted,
+        contents: wanted.map(Contents::Text),
     };
     let is_concerned = before.is_some() || change.contents.is_some();
     Ok(is_concerned.then_some(Profile { before, change }))

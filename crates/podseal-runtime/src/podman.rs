@@ -46,6 +46,12 @@ pub enum PodmanError {
         /// Its version.
         found: Version,
     },
+    /// An image that was never pulled or pushed.
+    #[error("the image {image} has no digest: it does not come from a registry")]
+    NoDigest {
+        /// As given.
+        image: String,
+    },
     /// The image is not here.
     #[error("the image {image} is not in this user's storage, and a sealed service never pulls")]
     ImageMissing {
@@ -66,6 +72,9 @@ impl PodmanError {
                 "run `podman info` by hand to see what it says".into()
             }
             Self::TooOld { .. } => "upgrade Podman".into(),
+            Self::NoDigest { .. } => {
+                "do without --digest: an image made here cannot be pinned".into()
+            }
             Self::ImageMissing { image } => format!("podman pull {image}"),
         }
     }
@@ -139,12 +148,19 @@ impl Podman {
         Ok(digest.trim().to_owned())
     }
 
-    /// An image in the storage by digest, if it is there and has one.
-    #[must_use]
-    pub fn pinned(&self, image: &str) -> Option<String> {
-        let digest = self.digest(image).ok()?;
-        let pinned = strict::pinned(image, &digest);
-        strict::is_pinned(&pinned).then_some(pinned)
+    /// An image in the storage by digest.
+    ///
+    /// # Errors
+    /// It has none, or Podman cannot be asked.
+    pub fn pinned(&self, image: &str) -> Result<String, PodmanError> {
+        let pinned = strict::pinned(image, &self.digest(image)?);
+        if strict::is_pinned(&pinned) {
+            Ok(pinned)
+        } else {
+            Err(PodmanError::NoDigest {
+                image: image.to_owned(),
+            })
+        }
     }
 
     /// Makes sure that `image` is in the storage.

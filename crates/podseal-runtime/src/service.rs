@@ -425,7 +425,7 @@ fn make_strict(
         .into_iter()
         .next()
     {
-        let pinned = found.image.and_then(|image| podman.pinned(&image));
+        let pinned = found.image.and_then(|image| podman.pinned(&image).ok());
         return Err(PrepareError::NotStrict {
             message: found.message,
             fix: pinned.map_or_else(|| found.fix.to_owned(), |image| format!("name it {image}")),

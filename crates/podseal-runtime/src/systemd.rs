@@ -103,21 +103,82 @@ impl Manager {
         self.ask(&["show", &names, "--", unit])
     }
 
-    /// Stops units that it has files of.
-    ///
-    /// # Errors
-    /// It did not.
-    pub fn stop(self, units: &[String]) -> Result<(), CommandError> {
-        let units = units.iter().map(String::as_str);
-        let words: Vec<&str> = ["stop", "--"].into_iter().chain(units).collect();
-        self.ask(&words).map(drop)
-    }
-
     /// The command that starts a unit and waits until it has started.
     #[must_use]
     pub fn start_command(self, unit: &str) -> Vec<String> {
         let words = ["systemctl", self.option(), "start", "--", unit];
         words.map(str::to_owned).into()
+    }
+
+    /// Starts units, and waits until they are up.
+    ///
+    /// # Errors
+    /// One of them is not.
+    pub fn start<'a>(
+        self,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        self.change("start", units)
+    }
+
+    /// Stops units, those that are not there or not running included, and waits
+    /// until they are down.
+    ///
+    /// # Errors
+    /// One of them is not.
+    pub fn stop<'a>(
+        self,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        self.change("stop", units)
+    }
+
+    /// Has it forget that units failed.
+    ///
+    /// # Errors
+    /// It could not be asked, or does not know one of them.
+    pub fn reset_failed<'a>(
+        self,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        self.change("reset-failed", units)
+    }
+
+    /// The first error that the manager has put into the journal about a unit
+    /// since it was last started.
+    #[must_use]
+    pub fn first_error(self, unit: &UnitName) -> Option<String> {
+        let field = match self.scope {
+            Scope::User => "USER_INVOCATION_ID",
+            Scope::System => "INVOCATION_ID",
+        };
+        let properties = self.unit_properties(unit, &["InvocationID"]).ok()?;
+        let id = properties.get("InvocationID").filter(|id| !id.is_empty())?;
+        let of_unit = format!("{field}={id}");
+        let words = [
+            "journalctl",
+            "--quiet",
+            "--no-pager",
+            "--output=cat",
+            "--priority=warning",
+            &of_unit,
+        ];
+        let said = command::run(&words.map(str::to_owned), LIMIT);
+        let said = said.and_then(command::Output::success).ok()?;
+        said.lines().next().map(str::to_owned)
+    }
+
+    fn change<'a>(
+        self,
+        verb: &str,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        let units: Vec<&str> = units.into_iter().map(UnitName::as_str).collect();
+        if units.is_empty() {
+            return Ok(());
+        }
+        self.ask(&[&[verb, "--"], units.as_slice()].concat())
+            .map(drop)
     }
 
     fn ask(self, arguments: &[&str]) -> Result<String, CommandError> {

@@ -115,6 +115,10 @@ pub struct Units {
     scope: Scope,
     path: Vec<String>,
     quadlet_path: Vec<String>,
+    /// Where the user, or the administrator, has Quadlet's files.
+    quadlet_directory: Option<String>,
+    /// Whether a directory was added that the manager does not look in.
+    is_staged: bool,
     /// Where Podman's generator puts services.
     generated: String,
     host: BTreeMap<char, String>,
@@ -136,6 +140,8 @@ impl Units {
             scope,
             path: search_path::search_path(scope, &environment),
             quadlet_path: quadlet::search_path(scope, account.uid, &environment),
+            quadlet_directory: quadlet::own_directory(scope, &environment),
+            is_staged: false,
             generated: search_path::generated(scope, account.uid, &environment),
             host: host::specifiers(scope, &account, &environment),
             listings: Mutex::default(),
@@ -195,6 +201,20 @@ impl Units {
         units
     }
 
+    /// The same units, with those in `directory` before all others: as they
+    /// would be if its files were where they belong.
+    #[must_use]
+    pub fn staging(&self, directory: &str) -> Self {
+        let before = |path: &[String]| {
+            let own = std::iter::once(directory.to_owned());
+            own.chain(path.iter().cloned()).collect()
+        };
+        Self {
+            is_staged: true,
+            ..self.elsewhere(before(&self.path), before(&self.quadlet_path))
+        }
+    }
+
     /// Those among which a target has its drop-ins and belongs to others: of a
     /// file, those of its directory.
     ///
@@ -217,6 +237,8 @@ impl Units {
             scope: self.scope,
             path,
             quadlet_path,
+            quadlet_directory: self.quadlet_directory.clone(),
+            is_staged: self.is_staged,
             generated: self.generated.clone(),
             host: self.host.clone(),
             listings: Mutex::default(),
@@ -243,6 +265,19 @@ impl Units {
         let mut path = self.path.iter();
         let own = path.find(|path| path.strip_suffix(name).is_some());
         own.or(self.path.first()).map_or("", String::as_str)
+    }
+
+    /// The directory in which the user, or the administrator, has Quadlet's
+    /// files. Without a home there is none.
+    #[must_use]
+    pub fn quadlet_directory(&self) -> Option<&str> {
+        self.quadlet_directory.as_deref()
+    }
+
+    /// Whether Podman's generator is installed.
+    #[must_use]
+    pub fn has_quadlet() -> bool {
+        quadlet::installed().is_some()
     }
 
     /// Reads one of the files that a view names.
@@ -316,7 +351,9 @@ impl Units {
             None => (self.path.clone(), self.quadlet_path.clone()),
             Some(dir) => (vec![dir.clone()], vec![dir.clone()]),
         };
-        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, dir.clone());
+        let asked = || self.is_staged.then(|| quadlet_path.join(":"));
+        let asked = dir.clone().or_else(asked);
+        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, asked);
         let listing = Listing::new(path, &self.generated, quadlet, &self.supposed)?;
         let listing = Arc::new(listing);
         listings.insert(dir, Arc::clone(&listing));
@@ -564,6 +601,8 @@ mod tests {
             scope: Scope::User,
             path: vec!["/nonexistent".into()],
             quadlet_path: Vec::new(),
+            quadlet_directory: None,
+            is_staged: false,
             generated: "/nonexistent".into(),
             host: BTreeMap::new(),
             listings: Mutex::default(),

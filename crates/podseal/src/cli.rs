@@ -16,6 +16,7 @@ mod explain;
 mod look;
 mod plumbing;
 mod status;
+mod up;
 mod verify;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
@@ -23,6 +24,7 @@ pub(crate) use explain::{Explain, ExplainFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
 pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
 pub(crate) use status::{List, Status, StatusFormat};
+pub(crate) use up::{Down, Up};
 pub(crate) use verify::{Receive, Verify, VerifyFormat};
 
 const STYLES: Styles = Styles::styled()
@@ -62,6 +64,10 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a container a sealed service of systemd's, with its sockets.
+    Up(Box<Up>),
+    /// Stop a service that `podseal up` made, and remove its files.
+    Down(Down),
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
     /// List services that run Podman, how each is sealed and how it is.

@@ -12,6 +12,7 @@ use crate::exit;
 mod check;
 mod control;
 mod demo;
+mod diff;
 mod doctor;
 mod echo;
 mod enter;
@@ -23,6 +24,7 @@ mod run;
 mod seal;
 mod show;
 mod status;
+mod up;
 mod verify;
 
 /// Reads the command line and carries it out.
@@ -58,6 +60,8 @@ pub(crate) fn main() -> ExitCode {
         })
         .init();
     exit::code(match cli.command {
+        Command::Up(arguments) => up::up(*arguments),
+        Command::Down(arguments) => up::down(&arguments),
         Command::Run(arguments) => run::run(*arguments),
         Command::List(arguments) => status::list(&arguments),
         Command::Status(arguments) => status::status(&arguments),

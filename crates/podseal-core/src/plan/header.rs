@@ -69,8 +69,7 @@ impl Header<'_> {
              # `podseal seal` renews it and `podseal unseal {}` removes it, but not once it was edited.\n",
             self.unit
         );
-        let content = hash(&(head.clone() + body));
-        format!("{head}{CONTENT}{content:016x}\n{body}")
+        stamp(&head, body)
     }
 }
 
@@ -79,6 +78,19 @@ const ALLOW_CONNECT: &str = "connect(2) allowed in the container";
 
 /// Before the hash of everything else in the file.
 const CONTENT: &str = "# content ";
+
+/// A file with a hash of its lines before and after the hash.
+pub(crate) fn stamp(head: &str, body: &str) -> String {
+    let content = hash(&(head.to_owned() + body));
+    format!("{head}{CONTENT}{content:016x}\n{body}")
+}
+
+/// The lines before and after the hash, where it is theirs.
+pub(crate) fn stamped(text: &str) -> Option<(&str, &str)> {
+    let (head, rest) = text.split_at(text.find(CONTENT)?);
+    let (content, body) = rest.strip_prefix(CONTENT)?.split_once('\n')?;
+    (content == format!("{:016x}", hash(&(head.to_owned() + body)))).then_some((head, body))
+}
 
 /// Tells whose a drop-in is.
 #[must_use]
@@ -90,11 +102,7 @@ pub fn read(text: &str) -> Found {
 }
 
 fn made(text: &str, marked: &str) -> Option<Made> {
-    let (head, rest) = text.split_at(text.find(CONTENT)?);
-    let (content, body) = rest.strip_prefix(CONTENT)?.split_once('\n')?;
-    if content != format!("{:016x}", hash(&(head.to_owned() + body))) {
-        return None;
-    }
+    stamped(text)?;
     let mut fields = marked.lines().next()?.split(", ");
     let mut words = fields.next()?.strip_prefix("level ")?.split(' ');
     let level = words.next()?;

@@ -185,14 +185,16 @@ pub(super) fn of_commands(sealing: &Sealing<'_>) -> Vec<Refusal> {
             );
         }
     }
-    if sealing.level >= Level::Strict {
-        refusals.extend(not_strict(sealing.service));
-    }
     refusals
 }
 
-/// What of a container's own options contradicts level strict.
-fn not_strict(service: &Service) -> Vec<Refusal> {
+/// What of a container's own options contradicts the level.
+#[must_use]
+pub fn of_container(sealing: &Sealing<'_>) -> Vec<Refusal> {
+    if sealing.level < Level::Strict {
+        return Vec::new();
+    }
+    let service = sealing.service;
     let commands = service.commands_of("ExecStart").iter();
     let podman = commands.filter_map(|command| {
         let command = Command::new("ExecStart", command, None);

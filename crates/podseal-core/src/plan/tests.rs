@@ -149,16 +149,15 @@ fn what_contradicts_level_strict_is_refused() {
     ] {
         let unit = format!("[Service]\nExecStart=/usr/bin/podman {words}\n");
         let base = service("web.service", &unit, &[], Scope::User);
-        let refusals = drop_in(&sealing(&base, Level::Strict))
-            .err()
-            .unwrap_or_default();
+        let refusals = refusal::of_container(&sealing(&base, Level::Strict));
         let found: Vec<&str> = refusals.iter().map(|refusal| refusal.id).collect();
         assert_eq!(found, ids, "{words}");
         assert!(
             refusals.iter().all(|refusal| refusal.origin.is_some()),
             "{refusals:?}"
         );
-        assert!(drop_in(&sealing(&base, Level::Standard)).is_ok(), "{words}");
+        let standard = refusal::of_container(&sealing(&base, Level::Standard));
+        assert_eq!(standard, [], "{words}");
     }
 }
 

@@ -12,4 +12,5 @@ mod machine;
 mod pages;
 mod probes;
 mod recipe;
+mod up;
 mod verify;

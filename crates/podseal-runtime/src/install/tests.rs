@@ -5,7 +5,7 @@ use super::*;
 fn change(path: &Path, contents: Option<&str>) -> Change {
     Change {
         path: path.to_owned(),
-        contents: contents.map(str::to_owned),
+        contents: contents.map(|text| Contents::Text(text.to_owned())),
     }
 }
 
@@ -46,6 +46,32 @@ fn files_are_written_replaced_and_removed() {
     install(&all(None)).unwrap().keep();
     let left = tree(place.path());
     assert_eq!(left.len(), 1, "only x, which others may be in: {left:?}");
+}
+
+#[test]
+fn links_are_made_and_removed_with_files_of_the_same_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let [link, file] = ["x/link", "x/file"].map(|name| place.path().join(name));
+    let to = |target: &str| Change {
+        path: link.clone(),
+        contents: Some(Contents::Link(target.into())),
+    };
+    let made = install(&[change(&file, Some("1")), to("file")]).unwrap();
+    assert_eq!(fs::read_to_string(&link).unwrap(), "1");
+    made.undo().unwrap();
+    assert!(!place.path().join("x").exists());
+
+    install(&[change(&file, Some("1")), to("file")])
+        .unwrap()
+        .keep();
+    install(&[to("elsewhere")]).unwrap().undo().unwrap();
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("file"));
+    // A text never takes the place of a link.
+    install(&[change(&link, Some("2"))]).unwrap_err();
+    install(&[change(&link, None), change(&file, None)])
+        .unwrap()
+        .keep();
+    assert!(!place.path().join("x").exists());
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl ApplyError {
 /// See [`ApplyError`].
 pub fn apply(plans: &[Planned], manager: Option<Manager>) -> Result<(), ApplyError> {
     let files = plans.iter().flat_map(Planned::files);
-    let differing = files.filter(|(before, change)| **before != change.contents);
+    let differing = files.filter(|(before, change)| before.as_deref() != change.text());
     let changes: Vec<Change> = differing.map(|(_, change)| change.clone()).collect();
     let installed = install(&changes)?;
     let Some(manager) = manager else {

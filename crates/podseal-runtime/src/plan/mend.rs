@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use podseal_core::plan::mend::{DROP_IN, is_ours, quadlet};
 
 use super::{PlanError, Planned, text_of};
-use crate::install::{Change, InstallError, Installed, install};
+use crate::install::{Change, Contents, InstallError, Installed, install};
 use crate::systemd::Manager;
 
 /// A drop-in of a `.container` file.
@@ -80,7 +80,7 @@ impl Mended {
     pub fn write(mends: &[Mend]) -> Result<Self, InstallError> {
         let changes = mends.iter().map(|mend| Change {
             path: mend.path.clone(),
-            contents: Some(mend.after.clone()),
+            contents: Some(Contents::Text(mend.after.clone())),
         });
         install(&changes.collect::<Vec<_>>()).map(Self)
     }

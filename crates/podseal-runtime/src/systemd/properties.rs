@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use podseal_core::unit::name::UnitName;
+
 use super::Manager;
 use crate::command::CommandError;
 
@@ -26,6 +28,19 @@ impl Manager {
         let mut arguments = vec!["show", &property, "--"];
         arguments.extend(units);
         Ok(blocks(&self.ask(&arguments)?, units.len()))
+    }
+
+    /// Properties of one unit.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub fn unit_properties(
+        self,
+        unit: &UnitName,
+        names: &[&str],
+    ) -> Result<Properties, CommandError> {
+        let mut all = self.properties(&[unit.as_str()], names)?;
+        Ok(all.pop().unwrap_or_default())
     }
 }
 

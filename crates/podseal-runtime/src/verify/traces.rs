@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use podseal_core::unit::effective::Scope;
+use podseal_core::unit::name::UnitName;
 use podseal_core::verify::Place;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -16,6 +17,7 @@ use super::{Runner, VerifyError, failed};
 use crate::command::{self, LIMIT};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
+use crate::proof;
 
 /// How the directories of verifications begin.
 const DIRECTORY: &str = "verify-";
@@ -103,7 +105,8 @@ impl Traces {
         if let Runner::Manager(manager) = self.runner
             && !places.is_empty()
         {
-            let units: Vec<String> = places.iter().map(|place| self.unit(*place)).collect();
+            let units = places.iter().map(|place| self.unit(*place).parse());
+            let units: Vec<UnitName> = units.filter_map(Result::ok).collect();
             left.extend(manager.stop(&units).err().map(|error| error.to_string()));
         }
         left.extend(self.remove_containers(&places, podman.unwrap_or("podman")));
@@ -172,7 +175,8 @@ pub(super) fn remove_old(user: &User, runner: Runner) -> Result<(), VerifyError>
         for place in Place::ALL {
             end_run(user, &traces.run_name(place));
         }
-        let causes = traces.remove(None);
+        let mut causes = traces.remove(None);
+        causes.extend(proof::remove_left(id).err().map(|error| error.to_string()));
         if !causes.is_empty() {
             let unit = format!("an earlier verification ({name})");
             return Err(VerifyError::Left { unit, causes });

@@ -1,7 +1,6 @@
 //! `podseal seal` and `podseal unseal`
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use podseal_core::audit::Finding;
@@ -11,14 +10,13 @@ use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::{ALLOW_CONNECT, Seal};
 use podseal_core::unit::effective::{Origin, Scope};
 use podseal_core::unit::name::UnitName;
-use podseal_runtime::container_profile::{self, ProfileError};
+use podseal_runtime::container_profile;
 use podseal_runtime::host;
 use podseal_runtime::plan::{self, Mend, Mended, PlanError, Planned, Request};
-use podseal_runtime::podman::Podman;
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
-use similar::TextDiff;
 
+use super::diff;
 use crate::cli::{Plan, SealUnits, Unseal};
 use crate::{exit, output};
 
@@ -32,7 +30,7 @@ struct Refused {
 
 /// podseal does not know a path of its own that a unit can have.
 #[derive(Debug, thiserror::Error)]
-enum OwnPath {
+pub(super) enum OwnPath {
     #[error("cannot find podseal's own file")]
     Unknown { source: std::io::Error },
     #[error("the path of podseal, {path:?}, cannot be written in a unit file")]
@@ -40,7 +38,7 @@ enum OwnPath {
 }
 
 impl OwnPath {
-    fn hint(&self) -> &'static str {
+    pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Unknown { .. } => "install podseal again, and run that",
             Self::Unusable { .. } => {
@@ -63,7 +61,7 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
         allow_connect: arguments.allow_connect,
         ..Seal::default()
     };
-    let profile = match profile(&seal) {
+    let profile = match container_profile::for_level(&seal) {
         Ok(profile) => profile,
         Err(error) => {
             output::error(&error, Some(&error.hint()));
@@ -110,9 +108,9 @@ fn mend(
 ) -> u8 {
     if arguments.plan.dry_run {
         output::note("the seal itself can be shown once this is there");
-        return output::text(&diff(mends.iter().map(|mend| {
+        return output::text(&diff::unified(mends.iter().map(|mend| {
             (
-                &mend.path,
+                mend.path.as_path(),
                 mend.before.as_deref(),
                 Some(mend.after.as_str()),
             )
@@ -167,15 +165,6 @@ fn seal_planned(arguments: &SealUnits, request: &Request, plans: &[Planned]) -> 
     })
 }
 
-/// The seccomp profile for containers, where the level has one.
-fn profile(seal: &Seal) -> Result<Option<String>, ProfileError> {
-    if seal.level < Level::Strict {
-        return Ok(None);
-    }
-    let podman = Podman::installed()?;
-    container_profile::make(&podman, seal).map(Some)
-}
-
 pub(super) fn unseal(arguments: &Unseal) -> u8 {
     match plans(&arguments.plan, |units, unit| {
         plan::unseal(units, unit, arguments.force)
@@ -193,7 +182,7 @@ pub(super) fn unseal(arguments: &Unseal) -> u8 {
 }
 
 /// The path that units are to have.
-fn own_path() -> Result<String, OwnPath> {
+pub(super) fn own_path() -> Result<String, OwnPath> {
     let path = host::own_executable().map_err(|source| OwnPath::Unknown { source })?;
     let special = |c: char| c.is_ascii_control() || matches!(c, '"' | '\'' | '\\');
     match path.to_str() {
@@ -240,15 +229,21 @@ fn scope(arguments: &Plan) -> Scope {
 }
 
 fn refuse(plan: &Planned, level: Level, is_fixing: bool, status: &mut u8) {
-    if plan.refusals.is_empty() {
-        return;
+    if !plan.refusals.is_empty() {
+        *status = exit::FAILURE;
+        say_refused(&plan.unit, level, &plan.refusals);
     }
-    *status = exit::FAILURE;
-    let refused = Refused {
-        unit: plan.unit.clone(),
-        level,
-    };
-    output::error(&refused, None);
+    let is_mendable =
+        matches!(plan::mends(std::slice::from_ref(plan)), Ok(mends) if !mends.is_empty());
+    if is_mendable && !is_fixing {
+        output::note("  --fix sets this in a drop-in of the .container file");
+    }
+}
+
+/// Says why a service is not sealed.
+pub(super) fn say_refused(unit: &UnitName, level: Level, refusals: &[Refusal]) {
+    let unit = unit.clone();
+    output::error(&Refused { unit, level }, None);
     for Refusal {
         id,
         unit,
@@ -257,7 +252,7 @@ fn refuse(plan: &Planned, level: Level, is_fixing: bool, status: &mut u8) {
         fix,
         edit,
         ..
-    } in &plan.refusals
+    } in refusals
     {
         let place = place(origin.as_ref(), unit);
         output::note(format_args!("  {id}: {place}: {message}"));
@@ -269,14 +264,9 @@ fn refuse(plan: &Planned, level: Level, is_fixing: bool, status: &mut u8) {
             ));
         }
     }
-    let is_mendable =
-        matches!(plan::mends(std::slice::from_ref(plan)), Ok(mends) if !mends.is_empty());
-    if is_mendable && !is_fixing {
-        output::note("  --fix sets this in a drop-in of the .container file");
-    }
 }
 
-fn warn(finding: &Finding) {
+pub(super) fn warn(finding: &Finding) {
     let origin = finding.span.as_ref().map(|span| &span.origin);
     let place = place(origin, &finding.unit);
     output::warning(format_args!(
@@ -303,8 +293,8 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
             [] => exit::SUCCESS,
             open => {
                 let files = open.iter().flat_map(|plan| plan.files());
-                output::text(&diff(files.map(|(before, change)| {
-                    (&change.path, before.as_deref(), change.contents.as_deref())
+                output::text(&diff::unified(files.map(|(before, change)| {
+                    (change.path.as_path(), before.as_deref(), change.text())
                 })))
             }
         };
@@ -350,23 +340,4 @@ fn running(unit: &UnitName, manager: Manager) {
             "cannot tell whether {unit} is running: {error}"
         )),
     }
-}
-
-/// What would change, as `diff -u` writes it.
-fn diff<'a>(
-    files: impl Iterator<Item = (&'a PathBuf, Option<&'a str>, Option<&'a str>)>,
-) -> String {
-    let mut text = String::new();
-    for (path, before, after) in files {
-        let path = path.display().to_string();
-        let [old, new] = [before, after].map(|side| {
-            let name = side.map_or("/dev/null", |_| path.as_str());
-            (name, side.unwrap_or_default())
-        });
-        let diff = TextDiff::from_lines(old.1, new.1);
-        // Writing to a string does not fail.
-        let _ = write!(text, "{}", diff.unified_diff().header(old.0, new.0));
-    }
-    text.truncate(text.trim_end().len());
-    text
 }

@@ -58,7 +58,7 @@ fn in_lab(name: &str, account: Option<Account>, scenario: fn(&Lab)) {
     if Command::new("podman").arg("--version").output().is_err() {
         return lacking_here(name, "there is no podman");
     }
-    scenario(&Lab::new(account));
+    scenario(&Lab::new(account, "vfs"));
 }
 
 /// A place with a Podman storage of its own that has the echo image.
@@ -67,7 +67,8 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    pub(crate) fn new(account: Option<Account>) -> Self {
+    /// With its storage in files of this driver.
+    pub(crate) fn new(account: Option<Account>, driver: &str) -> Self {
         let mut place = Place::of(account);
         // Rootless Podman has its storage at home, which is the place.
         let directories = if place.is_root() {
@@ -76,14 +77,14 @@ impl Lab {
         } else {
             String::new()
         };
-        let storage = format!("[storage]\ndriver = \"vfs\"\n{directories}");
+        let storage = format!("[storage]\ndriver = \"{driver}\"\n{directories}");
         // Locks in shared memory would be those of every storage of the user.
         let engine = format!(
             "[engine]\nlock_type = \"file\"\nevents_logger = \"file\"\n\
              cgroup_manager = \"cgroupfs\"\ntmp_dir = \"{}\"\n",
             place.text("libpod/tmp")
         );
-        place.set("STORAGE_DRIVER", "vfs".into());
+        place.set("STORAGE_DRIVER", driver.into());
         for (name, file, text) in [
             ("CONTAINERS_STORAGE_CONF", "storage.conf", storage),
             ("CONTAINERS_CONF", "containers.conf", engine),

@@ -7,6 +7,7 @@
 mod account;
 mod bad_input;
 mod check;
+mod compat;
 mod container;
 mod demo;
 mod doctor;
@@ -20,5 +21,6 @@ mod show;
 mod supervisor;
 mod talk;
 mod units;
+mod up;
 mod verify;
 mod weakened;

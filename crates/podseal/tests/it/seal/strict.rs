@@ -149,6 +149,8 @@ fn what_contradicts_it_is_refused() {
         let ended = podseal(&place, &["seal", "--level=strict", "web"]);
         let cannot = "web.service cannot be sealed at level strict";
         ended.expect(1, &[cannot, texts[0], texts[1]]);
+        // What the seal brings itself is not asked for.
+        assert!(!ended.stderr.contains("families-missing"), "{ended:?}");
         assert!(!place.path(&format!("{UNITS}/web.service.d")).exists());
     }
 }

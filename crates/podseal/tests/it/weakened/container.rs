@@ -87,7 +87,7 @@ fn each_mechanism_of_the_container_closes_what_nothing_else_does() {
     {
         return lacking_here("weakened containers", "there is no podman");
     }
-    let lab = Lab::new(None);
+    let lab = Lab::new(None, "vfs");
     let runtime = oci_runtime(&lab);
     let unsealed = probe(&lab, &runtime, None);
     let possible = open(&unsealed);
