@@ -29,6 +29,8 @@ pub(super) struct ServiceProcesses {
     pub(super) control: Option<Pid>,
     /// Whether what runs was started sealed, whatever its unit says by now.
     pub(super) sealed: Option<bool>,
+    /// How the command ended that failed last, of this start.
+    pub(super) failed: Option<Exit>,
     mark: u64,
 }
 
@@ -72,6 +74,7 @@ impl ServiceProcesses {
             main: None,
             control: None,
             sealed: None,
+            failed: None,
             mark,
         })
     }

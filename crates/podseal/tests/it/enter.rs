@@ -134,7 +134,7 @@ fn a_container_that_is_not_strict_is_not_started() {
     // Podman's own refusal shows that it was started.
     let started = "image not known";
     for (options, image, code, text) in [
-        (strict.to_owned(), &*image, 125, started),
+        (strict.clone(), &*image, 125, started),
         (
             strict.replace("--read-only", ""),
             &image,
@@ -178,7 +178,7 @@ fn a_container_that_is_not_strict_is_not_started() {
             "does not know the option",
         ),
         (
-            strict.to_owned(),
+            strict.clone(),
             "x",
             228,
             "the image x is not named by digest",
