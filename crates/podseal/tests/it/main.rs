@@ -12,6 +12,7 @@ mod container;
 mod demo;
 mod doctor;
 mod enter;
+mod explain;
 mod fixture;
 mod notifier;
 mod recipe;
