@@ -30,6 +30,10 @@ const FILES: &[Generated] = &[
         path: "docs/schema/show.schema.json",
         make: schemas::show,
     },
+    Generated {
+        path: "docs/schema/status.schema.json",
+        make: schemas::status,
+    },
 ];
 
 /// Generated files cannot be made, read or written.

@@ -19,5 +19,6 @@ pub mod rate_limit;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod socket_address;
+pub mod status;
 pub mod supervised;
 pub mod unit;

@@ -1,9 +1,13 @@
 //! The manager of units that is running, asked through systemctl(1).
 
+mod properties;
+
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
 
 use crate::command::{self, CommandError, LIMIT};
+
+pub use properties::{Properties, PropertiesError};
 
 /// A manager that answers.
 #[derive(Debug, Clone, Copy)]

@@ -13,10 +13,12 @@ use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 mod doctor;
 mod look;
 mod plumbing;
+mod status;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
 pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
+pub(crate) use status::{List, Status, StatusFormat};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -57,7 +59,9 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
-    /// Show how the units are that `podseal run` supervises.
+    /// List the services that are sealed or run Podman.
+    List(List),
+    /// Show how services are, and what of their seal can be seen.
     Status(Status),
     /// Start units of a `podseal run`.
     Start(Units),
@@ -315,26 +319,6 @@ pub(crate) struct Units {
     /// The units; what has no type, as in echo, is a service.
     #[arg(required = true, value_name = "UNIT")]
     pub(crate) units: Vec<String>,
-}
-
-/// Show how the units are that `podseal run` supervises.
-///
-/// Ends with status 1 if a unit that is named is not there or has failed.
-#[derive(Debug, Args)]
-pub(crate) struct Status {
-    /// How to write it.
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: StatusFormat,
-
-    /// The units [default: all of every run].
-    #[arg(value_name = "UNIT")]
-    pub(crate) units: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum StatusFormat {
-    Human,
-    Json,
 }
 
 /// Seal services that systemd runs, each with one drop-in.

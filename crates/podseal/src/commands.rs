@@ -20,6 +20,7 @@ mod probe;
 mod run;
 mod seal;
 mod show;
+mod status;
 
 /// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {
@@ -55,7 +56,8 @@ pub(crate) fn main() -> ExitCode {
         .init();
     exit::code(match cli.command {
         Command::Run(arguments) => run::run(*arguments),
-        Command::Status(arguments) => control::status(&arguments),
+        Command::List(arguments) => status::list(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
         Command::Start(arguments) => control::change(Verb::Start, &arguments),
         Command::Stop(arguments) => control::change(Verb::Stop, &arguments),
         Command::Restart(arguments) => control::change(Verb::Restart, &arguments),

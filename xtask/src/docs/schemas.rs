@@ -1,6 +1,7 @@
 //! JSON schemas of what podseal prints.
 
 use podseal_core::doctor::document::Document as DoctorDocument;
+use podseal_core::status::document::Document as StatusDocument;
 use podseal_core::unit::effective::document::Document as ShowDocument;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -15,6 +16,11 @@ pub(super) fn show() -> Result<Vec<u8>, DocsError> {
 /// That of `podseal doctor`.
 pub(super) fn doctor() -> Result<Vec<u8>, DocsError> {
     schema::<DoctorDocument<'static>>("podseal doctor")
+}
+
+/// That of `podseal status` and `podseal list`.
+pub(super) fn status() -> Result<Vec<u8>, DocsError> {
+    schema::<StatusDocument>("podseal status")
 }
 
 /// The schema of a type as it is written, not as it would be read.

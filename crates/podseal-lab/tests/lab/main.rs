@@ -9,3 +9,4 @@ mod differential;
 mod facts;
 mod machine;
 mod recipe;
+mod status;

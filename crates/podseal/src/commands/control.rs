@@ -1,99 +1,13 @@
-//! `podseal status`, `start`, `stop`, `restart` and `reset-failed`
+//! `podseal start`, `stop`, `restart` and `reset-failed`
 
+use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::UnitName;
-use podseal_runtime::control::{self, Response, Run, UnitStatus, VERSION, Verb};
+use podseal_runtime::control::{self, Response, Run, Verb};
 use podseal_runtime::host::User;
-use serde::Serialize;
+use podseal_runtime::systemd::Manager;
 
-use crate::cli::{Status, StatusFormat, Units};
+use crate::cli::Units;
 use crate::{exit, output};
-
-/// The JSON form of `podseal status`.
-#[derive(Debug, Serialize)]
-struct Document {
-    version: u32,
-    /// By name.
-    runs: Vec<Shown>,
-}
-
-/// One run of the JSON form.
-#[derive(Debug, Serialize)]
-struct Shown {
-    name: String,
-    /// By name.
-    units: Vec<UnitStatus>,
-}
-
-pub(super) fn status(arguments: &Status) -> u8 {
-    let Some((asked, mut status)) = ask_all() else {
-        return exit::FAILURE;
-    };
-    let named = full_names(&arguments.units);
-    let is_wanted = |unit: &str| named.is_empty() || named.iter().any(|wanted| wanted == unit);
-    let mut shown = Vec::new();
-    for (run, response) in asked {
-        let mut units = response.units;
-        units.retain(|unit| is_wanted(&unit.unit));
-        if !units.is_empty() {
-            let name = run.name;
-            shown.push(Shown { name, units });
-        }
-    }
-    let all = || shown.iter().flat_map(|run| &run.units);
-    for wanted in &named {
-        match all().find(|unit| unit.unit == *wanted) {
-            None => {
-                output::note(format_args!("no run has a unit {wanted}"));
-                status = exit::FAILURE;
-            }
-            Some(unit) if unit.active_state == "failed" => status = exit::FAILURE,
-            Some(_) => {}
-        }
-    }
-    let written = match arguments.format {
-        StatusFormat::Json => output::json_pretty(&Document {
-            version: VERSION,
-            runs: shown,
-        }),
-        StatusFormat::Human => human(&shown),
-    };
-    status.max(written)
-}
-
-fn human(shown: &[Shown]) -> u8 {
-    let mut lines = Vec::new();
-    for run in shown {
-        lines.push(format!("run {}:", run.name));
-        lines.extend(run.units.iter().map(|unit| format!("  {}", line(unit))));
-    }
-    if lines.is_empty() {
-        output::note("nothing is run by `podseal run`");
-        return exit::SUCCESS;
-    }
-    match output::data(lines.join("\n")) {
-        Ok(()) => exit::SUCCESS,
-        Err(error) => {
-            output::error(&error, None);
-            exit::FAILURE
-        }
-    }
-}
-
-fn line(unit: &UnitStatus) -> String {
-    let mut parts = vec![format!(
-        "{} {} ({})",
-        unit.unit, unit.active_state, unit.sub_state
-    )];
-    if unit.result != "success" {
-        parts.push(format!("result {}", unit.result));
-    }
-    parts.extend(unit.main_pid.map(|pid| format!("main process {pid}")));
-    parts.extend(unit.listen.iter().cloned());
-    let sealed = unit.sealed;
-    parts.extend(sealed.map(|sealed| if sealed { "sealed" } else { "NOT SEALED" }.to_owned()));
-    parts.extend(unit.job.as_ref().map(|job| format!("to {job}")));
-    parts.join(", ")
-}
 
 pub(super) fn change(verb: Verb, arguments: &Units) -> u8 {
     let Some((asked, mut status)) = ask_all() else {
@@ -110,13 +24,40 @@ pub(super) fn change(verb: Verb, arguments: &Units) -> u8 {
     }
     for unit in wanted {
         output::note(format_args!("no run has a unit {unit}"));
+        if let Some(manager) = of_systemd(&unit) {
+            output::note(format_args!(
+                "systemd has one: `systemctl {} {} {unit}`",
+                manager.option(),
+                name(verb)
+            ));
+        }
         status = exit::FAILURE;
     }
     status
 }
 
+/// The manager that has a unit of this name.
+fn of_systemd(unit: &str) -> Option<Manager> {
+    let managers = [Scope::User, Scope::System].into_iter();
+    managers.filter_map(Manager::reach).find(|manager| {
+        let asked = manager.properties(&[unit.to_owned()], &["LoadState"]);
+        let is_there = |state: &str| !matches!(state, "" | "not-found" | "bad-setting");
+        asked.is_ok_and(|found| found.iter().any(|unit| is_there(unit.get("LoadState"))))
+    })
+}
+
+const fn name(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Status => "status",
+        Verb::Start => "start",
+        Verb::Stop => "stop",
+        Verb::Restart => "restart",
+        Verb::ResetFailed => "reset-failed",
+    }
+}
+
 /// What has no type is a service, as for systemctl(1).
-fn full_names(units: &[String]) -> Vec<String> {
+pub(super) fn full_names(units: &[String]) -> Vec<String> {
     let full = |name: &String| match name.parse::<UnitName>() {
         Ok(_) => name.clone(),
         Err(_) => format!("{name}.service"),
@@ -146,7 +87,7 @@ fn change_in(run: &Run, verb: Verb, units: &[String]) -> u8 {
 
 /// Asks every run how its units are; one that cannot be asked is told, and
 /// makes the status a failure. None where runs cannot even be listed.
-fn ask_all() -> Option<(Vec<(Run, Response)>, u8)> {
+pub(super) fn ask_all() -> Option<(Vec<(Run, Response)>, u8)> {
     let runs = match control::runs(&User::current()) {
         Ok(runs) => runs,
         Err(error) => {

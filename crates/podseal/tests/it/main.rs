@@ -17,6 +17,7 @@ mod recipe;
 mod schema;
 mod seal;
 mod show;
+mod status;
 mod supervisor;
 mod talk;
 mod units;
