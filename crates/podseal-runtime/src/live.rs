@@ -11,8 +11,11 @@ pub mod sockets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use podseal_core::status::facts::{Process, Role};
+
+use rustix::process::Uid;
 
 use crate::host::{User, status_field};
 use crate::pause;
@@ -42,10 +45,9 @@ pub struct Whose<'a> {
 pub fn processes(whose: &Whose<'_>, user: &User) -> io::Result<Vec<Process>> {
     let snapshot = Snapshot::take()?;
     let own = Namespaces::of("self");
-    let pause = pause::find(user).ok().flatten();
-    let pause = pause.map(|process| process.pid.as_raw_nonzero().get());
-    let of_pause = pause.map(|pid| Namespaces::of(&pid.to_string()));
     let members = members(whose, &snapshot, &own);
+    let pause = pause_process(whose.main.or(members.first().copied()), user);
+    let of_pause = pause.map(|pid| Namespaces::of(&pid.to_string()));
     if let Some(main) = whose.main.filter(|main| !members.contains(main))
         && fs::exists(format!("/proc/{main}"))?
     {
@@ -65,7 +67,7 @@ pub fn processes(whose: &Whose<'_>, user: &User) -> io::Result<Vec<Process>> {
             let mut line = snapshot.ancestors(*pid);
             whose.control == Some(*pid) || line.any(|above| whose.control == Some(above.pid))
         };
-        let role = if pause == Some(*pid) || (!of_conmon && pause::is_pause_process(*pid)) {
+        let role = if pause == Some(*pid) && whose.main != pause {
             Role::Pause
         } else if is_inside {
             Role::Container
@@ -132,6 +134,21 @@ fn members(whose: &Whose<'_>, snapshot: &Snapshot, own: &Namespaces) -> BTreeSet
         members.extend(inside);
     }
     members
+}
+
+/// The pause process of the user that a process belongs to. It is the one that
+/// this user's Podman knows: by its name alone, Podman itself could be one.
+fn pause_process(of: Option<i32>, user: &User) -> Option<i32> {
+    let uid = fs::metadata(format!("/proc/{}", of?)).ok()?.uid();
+    let found = if uid == user.uid.as_raw() {
+        pause::find(user)
+    } else {
+        pause::find_of_other(&User {
+            uid: Uid::from_raw(uid),
+            ..user.clone()
+        })
+    };
+    Some(found.ok()??.pid.as_raw_nonzero().get())
 }
 
 /// The id of the container that one of `processes` watches.

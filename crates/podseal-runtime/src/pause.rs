@@ -167,23 +167,21 @@ pub fn find(user: &User) -> Result<Option<PauseProcess>, PauseError> {
     find_in(&pid_files(user), user)
 }
 
-/// Whether a process is the pause process of the user that it belongs to. That
-/// user's Podman need not know it any more.
-#[must_use]
-pub fn is_pause_process(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let uid = host::status_field(&status, "Uid")
-        .and_then(|ids| ids.split_whitespace().next()?.parse().ok());
-    let (Some(pid), Some(uid)) = (Pid::from_raw(pid), uid) else {
-        return false;
-    };
-    is_pause_status(&status, uid) && matches!(examine(pid, uid), Ok(Some(_)))
+/// The same of another user, whose environment is not known.
+///
+/// # Errors
+/// /proc could not be read.
+pub fn find_of_other(user: &User) -> Result<Option<PauseProcess>, PauseError> {
+    find_in(
+        &in_directories(host::podman_fallback_directories(user)),
+        user,
+    )
 }
 
 fn find_in(files: &[PathBuf], user: &User) -> Result<Option<PauseProcess>, PauseError> {
     for named in files.iter().filter_map(PidFile::read) {
         if let Some(pid) = named.pid
-            && let Some(process) = examine(pid, user.uid.as_raw())?
+            && let Some(process) = examine(pid, user)?
         {
             return Ok(Some(process));
         }
@@ -222,8 +220,8 @@ fn in_directories(directories: Vec<PathBuf>) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The process with id `pid`, if it is a pause process of the user `uid`.
-fn examine(pid: Pid, uid: u32) -> Result<Option<PauseProcess>, PauseError> {
+/// The process with id `pid`, if it is a pause process of `user`.
+fn examine(pid: Pid, user: &User) -> Result<Option<PauseProcess>, PauseError> {
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
         return Ok(None);
     };
@@ -232,14 +230,14 @@ fn examine(pid: Pid, uid: u32) -> Result<Option<PauseProcess>, PauseError> {
     let Ok(status) = fs::read_to_string(directory.join("status")) else {
         return Ok(None);
     };
-    if !is_pause_status(&status, uid) {
+    if !is_pause_status(&status, user.uid.as_raw()) {
         return Ok(None);
     }
     let Ok(namespace) = File::open(directory.join("ns/user")) else {
         return Ok(None);
     };
     let owner = podseal_sys::namespaces::owner(namespace.as_fd()).ok();
-    if owner != Some(uid) || !is_child_of_ours(&namespace)? {
+    if owner != Some(user.uid.as_raw()) || !is_child_of_ours(&namespace)? {
         return Ok(None);
     }
     // What was read is of the process that pidfd names only if that still lives.
@@ -384,7 +382,7 @@ mod tests {
     fn a_living_process_that_is_no_pause_process_is_not_taken_for_one() {
         let user = User::current();
         let own = rustix::process::getpid();
-        assert!(examine(own, user.uid.as_raw()).unwrap().is_none());
+        assert!(examine(own, &user).unwrap().is_none());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum Unit {
     /// A service.
     Service(Box<Report>),
     /// A socket unit.
-    Socket(SocketUnit),
+    Socket(Box<SocketUnit>),
 }
 
 /// A socket unit that was asked for itself.

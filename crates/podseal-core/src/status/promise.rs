@@ -57,7 +57,9 @@ impl Promise {
             promise.filters += u32::from(mechanism.need == Need::Seccomp);
         }
         if let Some(launched) = of_launchers(commands) {
-            launched.iter().for_each(|mechanism| promise.add(mechanism));
+            for mechanism in launched {
+                promise.add(mechanism);
+            }
             promise.directives.push("ExecStart");
             promise.filters += 1;
         }
@@ -69,7 +71,9 @@ impl Promise {
     pub fn of_seal(seal: Option<&Seal>) -> Self {
         let mut promise = Self::default();
         if let Some(seal) = seal {
-            sure(seal).for_each(|mechanism| promise.add(mechanism));
+            for mechanism in sure(seal) {
+                promise.add(mechanism);
+            }
             promise.filters = 1;
         }
         promise

@@ -24,6 +24,10 @@ const RULES: &[fn(&Service) -> Vec<Problem>] = &[
     failed,
 ];
 
+/// What systemd has not read is not what it starts.
+const RELOAD: &str =
+    "have systemd read its units again (systemctl daemon-reload), and restart the service";
+
 /// A service is started anew, and with it what it started.
 const RESTART: &str = "restart the service";
 
@@ -230,8 +234,6 @@ fn not_read(service: &Service) -> Vec<Problem> {
     let Some(loaded) = service.loaded.as_ref().filter(|_| has_promise(service)) else {
         return Vec::new();
     };
-    const FIX: &str =
-        "have systemd read its units again (systemctl daemon-reload), and restart the service";
     let promise = &service.promise;
     let unread = promise.drop_in.as_ref().filter(|drop_in| {
         let mut read = loaded.drop_ins.iter();
@@ -250,7 +252,7 @@ fn not_read(service: &Service) -> Vec<Problem> {
         let other = other.join("= and ");
         format!("systemd goes by another {other}= than the files have")
     };
-    vec![less("seal-not-read", message, FIX)]
+    vec![less("seal-not-read", message, RELOAD)]
 }
 
 /// Whether the manager goes by what the files have.

@@ -106,7 +106,7 @@ fn what_is_less() {
             s.loaded.as_mut().unwrap().needs_reload = true;
         }),
         ("seal-not-read", |s| {
-            s.loaded.as_mut().unwrap().drop_ins.clear()
+            s.loaded.as_mut().unwrap().drop_ins.clear();
         }),
         ("seal-not-read", |s| {
             s.loaded.as_mut().unwrap().restrict_address_families = "~".into();

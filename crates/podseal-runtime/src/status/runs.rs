@@ -14,10 +14,10 @@ use crate::live::{self, Whose};
 #[must_use]
 pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
     if unit.sealed.is_none() {
-        return Unit::Socket(SocketUnit {
+        return Unit::Socket(Box::new(SocketUnit {
             socket: socket(unit),
             service: unit.service.clone(),
-        });
+        }));
     }
     let whose = Whose {
         pids: &unit.processes,

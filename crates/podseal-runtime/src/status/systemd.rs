@@ -129,10 +129,10 @@ pub fn named(
             continue;
         }
         if has_type(id, "socket") {
-            shown.push(Unit::Socket(SocketUnit {
+            shown.push(Unit::Socket(Box::new(SocketUnit {
                 socket: socket(properties, &mut tables),
                 service: properties.text("Triggers"),
-            }));
+            })));
         } else if has_type(id, "service") {
             let own = sockets
                 .iter()

@@ -42,13 +42,14 @@ pub(super) fn list(arguments: &List) -> u8 {
     let document = Document::new(runs, managers);
     let written = match arguments.what.format {
         StatusFormat::Json => output::json_pretty(&document),
-        StatusFormat::Human => match table::services(&document) {
-            Some(table) => output::answer(table),
-            None => {
+        StatusFormat::Human => {
+            if let Some(table) = table::services(&document) {
+                output::answer(table)
+            } else {
                 output::note(nothing(&document, scope));
                 exit::SUCCESS
             }
-        },
+        }
     };
     status.max(written)
 }
@@ -180,16 +181,16 @@ fn of_manager(scope: Scope, named: &[String]) -> Result<Vec<document::Manager>, 
     let units = if named.is_empty() {
         systemd::services(manager, &files)?
     } else {
-        let mut names = Vec::new();
+        let mut wanted = Vec::new();
         for name in named {
             match name.parse::<UnitName>() {
                 Ok(name) if name.kind() == NameKind::Template => {
-                    names.extend(manager.running(&name)?);
+                    wanted.extend(manager.running(&name)?);
                 }
-                _ => names.push(name.clone()),
+                _ => wanted.push(name.clone()),
             }
         }
-        systemd::named(manager, &files, &names)?
+        systemd::named(manager, &files, &wanted)?
     };
     Ok(vec![document::Manager { scope, units }])
 }

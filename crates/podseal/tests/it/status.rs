@@ -2,6 +2,7 @@
 //! living processes show of the seal.
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ fn a_service_that_is_as_it_should_be() {
     for text in [
         "level families",
         "no_new_privs",
-        "1 filters",
+        "1 filter,",
         "cannot be seen from outside",
     ] {
         assert!(ended.stdout.contains(text), "{text}: {ended:?}");
@@ -153,7 +154,7 @@ fn a_socket_from_elsewhere_is_named() {
     ];
     let run: Running = place.run_script(&options, &take);
     let (taker, _) = give.accept().unwrap();
-    let mut space = vec![0; rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
     let fds = [std::os::fd::AsFd::as_fd(&listener)];
     assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(&fds)));

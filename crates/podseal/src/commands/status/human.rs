@@ -40,7 +40,7 @@ fn group(page: &mut Page, name: &str, units: &[Unit]) {
                 let head = head(&unit.socket.state, &unit.socket.listen, None);
                 page.line(&format!("  {head}"));
                 let queue = queues(&unit.socket);
-                page.field("waiting", &queue);
+                page.field("queue", &queue);
             }
             Unit::Service(report) => service(page, report),
         }
@@ -70,9 +70,7 @@ fn service(page: &mut Page, report: &Report) {
         None => format!("{DOUBT}SEAL NOT SEEN{DOUBT:#}"),
     };
     page.line(&format!("  {}", head(&report.state, &[], Some(sealed))));
-    for problem in &report.problems {
-        self::problem(page, problem);
-    }
+    problems(page, &report.problems);
     page.field("files", &promised(report));
     page.field("seen", &seen(report));
     for process in &report.processes {
@@ -119,6 +117,17 @@ const fn yes_or_no(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
 }
 
+fn problems(page: &mut Page, problems: &[Problem]) {
+    let mut rest = problems.iter().peekable();
+    while let Some(problem) = rest.next() {
+        self::problem(page, problem);
+        // One fix for all that it mends.
+        if rest.peek().is_none_or(|next| next.fix != problem.fix) {
+            page.field("fix", &problem.fix);
+        }
+    }
+}
+
 fn problem(page: &mut Page, problem: &Problem) {
     let style = if problem.is_less { BAD } else { DOUBT };
     page.field_in(
@@ -126,7 +135,6 @@ fn problem(page: &mut Page, problem: &Problem) {
         "problem",
         &format!("{} [{}]", problem.message, problem.id),
     );
-    page.field("fix", &problem.fix);
 }
 
 fn promised(report: &Report) -> String {
@@ -178,18 +186,19 @@ fn process(process: &Process, report: &Report) -> String {
     };
     parts.push(privileges.to_owned());
     parts.push(match (process.seccomp, process.filters) {
+        (2, Some(1)) => "1 filter".to_owned(),
         (2, Some(count)) => format!("{count} filters"),
         (2, None) => "filters".to_owned(),
         _ => "NO filters".to_owned(),
     });
     let relations = [
-        (process.user_namespace, "user"),
-        (process.network_namespace, "network"),
+        (process.user_namespace, "user ns"),
+        (process.network_namespace, "net ns"),
     ];
     parts.extend(relations.map(|(relation, what)| match relation {
         Relation::Host => format!("{what} of the host"),
-        Relation::Pause => format!("{what} of the pause process"),
-        Relation::Own => format!("{what} of its own"),
+        Relation::Pause => format!("{what} of pause process"),
+        Relation::Own => format!("own {what}"),
         Relation::Unknown => format!("{what} not seen"),
     }));
     match &process.sockets {

@@ -30,6 +30,9 @@ pub(super) fn services(document: &Document) -> Option<String> {
         let name = format!("run {}", run.name);
         run.units.iter().for_each(|unit| add(unit, &name));
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     (count > 0).then(|| table.trim_fmt())
 }
 
