@@ -9,6 +9,7 @@ mod launcher;
 mod report;
 mod site;
 mod statistics;
+mod systemd;
 
 use std::fs;
 use std::io;
@@ -22,6 +23,7 @@ use site::Site;
 use crate::arguments::Bench;
 use crate::command::{Command, RunError, StartError, workspace};
 use crate::interrupt::{self, Interrupted};
+use crate::lab::LabError;
 use crate::output;
 use crate::requirements::{self, RequirementError};
 
@@ -35,6 +37,8 @@ pub(crate) enum BenchError {
     Requirement(#[from] RequirementError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Lab(#[from] LabError),
     #[error("cannot {action} {}", path.display())]
     File {
         action: &'static str,
@@ -87,6 +91,7 @@ struct Counts {
     filter: usize,
     activations: usize,
     checks: usize,
+    systemd: usize,
 }
 
 impl Counts {
@@ -96,6 +101,7 @@ impl Counts {
         filter: 21,
         activations: 41,
         checks: 7,
+        systemd: 20,
     };
     const QUICK: Self = Self {
         launches: 50,
@@ -103,6 +109,7 @@ impl Counts {
         filter: 5,
         activations: 3,
         checks: 1,
+        systemd: 3,
     };
 }
 
@@ -122,7 +129,15 @@ pub(crate) fn run(bench: &Bench) -> Result<u8, BenchError> {
     };
 
     interrupt::watch().map_err(BenchError::Signals)?;
-    let sections = measure(counts);
+    let mut sections = measure(counts);
+    if requirements::is_root() && interrupt::check().is_ok() {
+        output::heading("services of systemd");
+        let mut section = systemd::section();
+        systemd::measure(&bench.install, counts, &mut section);
+        sections.push(section);
+    } else {
+        output::note("services of systemd: SKIPPED, the lab needs root");
+    }
     interrupt::check()?;
     let rows: Vec<_> = sections
         .iter()

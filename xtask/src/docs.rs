@@ -23,6 +23,10 @@ const FILES: &[Generated] = &[
         make: || Ok(podseal_core::audit::document::markdown().into_bytes()),
     },
     Generated {
+        path: "docs/probes.md",
+        make: || Ok(podseal_core::probe::document::markdown().into_bytes()),
+    },
+    Generated {
         path: "docs/schema/doctor.schema.json",
         make: schemas::doctor,
     },
@@ -33,6 +37,10 @@ const FILES: &[Generated] = &[
     Generated {
         path: "docs/schema/status.schema.json",
         make: schemas::status,
+    },
+    Generated {
+        path: "docs/schema/verify.schema.json",
+        make: schemas::verify,
     },
 ];
 

@@ -5,6 +5,7 @@ mod base;
 mod cgroup;
 mod console;
 mod error;
+mod guest;
 mod inside;
 mod machine;
 mod packages;
@@ -14,6 +15,7 @@ use std::ffi::OsString;
 use std::process;
 
 pub(crate) use error::LabError;
+pub(crate) use guest::Guest;
 use machine::Machine;
 pub(crate) use packages::Release;
 use session::{ROOT, USER};

@@ -59,6 +59,20 @@ const TESTS: &[Requirement] = &[
         package: "systemd",
         programs: &["systemd-socket-activate"],
     },
+    // Kills podseal at each step of changing files.
+    Requirement {
+        package: "strace",
+        programs: &["strace"],
+    },
+    // Unpacks servers that people run, to see them serve sealed.
+    Requirement {
+        package: "mmdebstrap",
+        programs: &["mmdebstrap"],
+    },
+    Requirement {
+        package: "debian-archive-keyring",
+        programs: &[],
+    },
 ];
 
 /// What the benchmarks need beside what the tests do.

@@ -101,7 +101,10 @@ pub fn audit(set: &Set) -> Vec<Finding> {
     findings
 }
 
-fn audit_unit(set: &Set, subject: &Subject) -> Vec<Finding> {
+/// Holds one unit of a set against every rule. The findings come in the order of
+/// their places.
+#[must_use]
+pub fn audit_unit(set: &Set, subject: &Subject) -> Vec<Finding> {
     let container = Container::new(set, subject);
     let socket = SocketUnit::new(set, subject);
     let mut found: Vec<(&'static Rule, Fault)> = Vec::new();
@@ -143,7 +146,7 @@ fn audit_unit(set: &Set, subject: &Subject) -> Vec<Finding> {
         .collect();
     findings.sort_by_key(|finding| {
         let place = finding.span.as_ref().map(|span| {
-            let file = files.get(span.origin.file.as_str()).copied();
+            let file = files.get(&*span.origin.file).copied();
             (file, span.origin.line, span.column)
         });
         (place, std::cmp::Reverse(finding.rule.severity))

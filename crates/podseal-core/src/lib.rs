@@ -22,3 +22,5 @@ pub mod socket_address;
 pub mod status;
 pub mod supervised;
 pub mod unit;
+pub mod up;
+pub mod verify;

@@ -3,16 +3,20 @@
 //!
 //! [`drop_in()`] writes it for a service as it is without a seal. Whether the
 //! seal holds is then judged on the service as it is with the drop-in:
-//! [`refusal::of_findings`] by the rules of `podseal check`, and
+//! [`refusal::of_findings`] by the rules of `podseal check`,
+//! [`refusal::of_container`] by the container's own options, and
 //! [`verify::undone`] by looking for each part of the seal. A drop-in with a
 //! refusal is not to be written.
 
 mod launcher;
 
 pub mod header;
+pub mod mend;
 pub mod refusal;
 pub mod verify;
 
+use crate::audit::command::{Program, program, words};
+use crate::podman::strict;
 use crate::policy::families::FamilySet;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
@@ -29,6 +33,10 @@ use refusal::{Refusal, of_commands};
 /// The name of the drop-in in the directory `NAME.service.d`.
 pub const DROP_IN: &str = "50-podseal.conf";
 
+/// The name of the container's seccomp profile beside it, at level strict.
+/// systemd reads only what ends in `.conf`.
+pub const PROFILE: &str = "50-podseal.seccomp.json";
+
 /// A seal for a service.
 #[derive(Clone, Debug)]
 pub struct Sealing<'a> {
@@ -38,8 +46,33 @@ pub struct Sealing<'a> {
     pub unit: &'a UnitName,
     /// The level.
     pub level: Level,
+    /// What is given up of level standard.
+    pub given_up: GivenUp,
+    /// Whether the container may call connect(2) in spite of level strict.
+    pub allow_connect: bool,
+    /// The container's seccomp profile, for level strict.
+    pub profile: Option<Profile<'a>>,
     /// The absolute path of podseal.
     pub podseal: &'a str,
+}
+
+/// What of level standard is given up: the launcher is told so, and says so each
+/// time. Level families has none of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// UDP sockets are accepted, which no level can seal.
+    pub udp: bool,
+    /// What the kernel does not have is done without.
+    pub best_effort: bool,
+}
+
+/// A seccomp profile for a container.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile<'a> {
+    /// Its absolute path.
+    pub path: &'a str,
+    /// What it says.
+    pub text: &'a str,
 }
 
 /// Commands whose lines a drop-in may repeat, and whose change a seal does not
@@ -55,8 +88,25 @@ impl Sealing<'_> {
     fn seal(&self) -> Seal {
         Seal {
             level: self.level,
+            allow_udp: self.given_up.udp,
+            best_effort: self.given_up.best_effort,
+            allow_connect: self.allow_connect,
             ..Seal::default()
         }
+    }
+
+    /// The options for the container, and the index of the command's words at
+    /// which they are put in.
+    fn options(&self, command: &ExecCommand) -> Option<(usize, Vec<String>)> {
+        if self.level < Level::Strict {
+            return None;
+        }
+        let Program::Podman(podman) = program(&command.path, &words(command, |at| at)) else {
+            return None;
+        };
+        let profile = self.profile.map_or("", |profile| profile.path);
+        let options = strict::options(&self.seal().mechanisms(), profile);
+        Some((strict::place(&podman)?, options))
     }
 
     /// The command that has the pause process made: with its prefix, and as
@@ -118,7 +168,12 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
             // That they can be split was seen above.
             for raw in raw_commands(&setting.value).unwrap_or_default() {
                 if let Some(command) = commands.next() {
-                    line("ExecStart", &behind(&sealing.launcher(command), &raw));
+                    let options = sealing.options(&command.value);
+                    let options = options.as_ref().map(|(at, options)| (*at, &**options));
+                    line(
+                        "ExecStart",
+                        &behind(&sealing.launcher(command), &raw, options),
+                    );
                 }
             }
         }
@@ -126,7 +181,13 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
     let header = Header {
         made: Made {
             level: sealing.level,
+            given_up: match sealing.level {
+                Level::Families => GivenUp::default(),
+                Level::Standard | Level::Strict => sealing.given_up,
+            },
             base: base(sealing.service),
+            profile: sealing.profile.map(|profile| header::hash(profile.text)),
+            allow_connect: sealing.seal().allows_connect(),
         },
         unit: sealing.unit.as_str(),
     };
@@ -153,7 +214,7 @@ pub fn base_without(service: &Service, dropin: Option<&str>) -> u64 {
     for key in COPIED {
         let mut lines = Vec::new();
         for setting in service.settings.all("Service", key) {
-            if Some(setting.origin.file.as_str()) == dropin {
+            if Some(&*setting.origin.file) == dropin {
                 continue;
             }
             if setting.value.is_empty() {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 pub mod invocation;
 mod options;
+pub mod strict;
 
 pub use options::{RefusedOption, check_options};
 

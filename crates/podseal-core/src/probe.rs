@@ -1,361 +1,182 @@
 //! Probes: the ways out of a seal, as a table, and what came of each.
 
-use serde::{Deserialize, Serialize};
-
 use crate::family::Family;
 use crate::policy::level::Level;
+use crate::policy::seal::Seal;
 
-/// One way to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempt {
-    /// socket(2) for a stream, or for raw packets with AF_PACKET.
-    Socket(Family),
-    /// The same with bit 32 of the first argument set, which the kernel does
-    /// not look at and a 64-bit comparison in a filter would.
-    SocketUpperBits(Family),
-    /// socket(2) through the i386 system-call ABI.
-    SocketI386(Family),
-    /// `IORING_OP_SOCKET` of io_uring(7).
-    IoUring(Family),
-    /// socket(2) for this protocol of netlink(7).
-    Netlink(u32),
-    /// A socket that was handed over is connected to somebody else.
-    Outward(Handed, Way),
-    /// A listener that was handed over is dissolved, bound to another port and
-    /// made to listen there.
-    Rebind,
-    /// An accepted connection is dissolved and made to listen on the port that
-    /// the kernel chooses.
-    Relisten,
-    /// The "tls" upper layer is put on an accepted connection (`TCP_ULP`).
-    UpperLayer,
-    /// kill(2) of a process outside, with signal 0.
-    Signal,
-    /// ptrace(2) of a process outside (`PTRACE_SEIZE`).
-    Trace,
-    /// pidfd_getfd(2) of a process outside.
-    TakeDescriptor,
-    /// connect(2) to an abstract UNIX socket of a process outside.
-    AbstractSocket,
-}
+mod attempt;
+pub mod document;
+mod files;
+mod handed;
+mod outcome;
+mod processes;
+mod sockets;
+pub mod strict;
 
-/// A socket to sacrifice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handed {
-    /// A listener.
-    Listener(Network),
-    /// A connection accepted from an IPv4 listener that was handed over.
-    Accepted,
-}
-
-/// Where a listener listens, and the somebody else is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// Both at 127.0.0.1.
-    Ipv4,
-    /// Both at ::1.
-    Ipv6,
-    /// At ::, for IPv4 as well, and at 127.0.0.1.
-    Mapped,
-}
-
-/// How a socket is connected to somebody else. All but [`Self::ShutDown`] first
-/// dissolve what it is, with connect(2) to AF_UNSPEC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// connect(2)
-    Connect,
-    /// sendto(2) with `MSG_FASTOPEN`
-    SendTo,
-    /// sendmsg(2) with `MSG_FASTOPEN`
-    SendMessage,
-    /// sendmmsg(2) with `MSG_FASTOPEN`
-    SendMessages,
-    /// connect(2) with `TCP_FASTOPEN_CONNECT`, then write(2)
-    FastOpenConnect,
-    /// shutdown(2), then connect(2)
-    ShutDown,
-}
-
-impl Attempt {
-    /// The listener that has to be handed over for it, named by
-    /// [`Probe::id`], since it does not survive.
-    #[must_use]
-    pub const fn handed(self) -> Option<Handed> {
-        match self {
-            Self::Outward(handed, _) => Some(handed),
-            Self::Rebind => Some(Handed::Listener(Network::Ipv4)),
-            Self::Relisten | Self::UpperLayer => Some(Handed::Accepted),
-            _ => None,
-        }
-    }
-
-    /// Whether somebody else sees if it worked, and is to be asked.
-    #[must_use]
-    pub const fn has_victim(self) -> bool {
-        matches!(self, Self::Outward(..) | Self::AbstractSocket)
-    }
-}
+pub use attempt::{Attempt, Base, Handed, Location, Network, ProcessFile, Protocol, Way};
+pub use outcome::{Outcome, ProbeReport, ProbeResult, Verdict, verdict};
 
 /// A row of the table.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// Stable kebab-case name.
     pub id: &'static str,
-    /// For people.
+    /// For people, in a table.
     pub title: &'static str,
     /// What is tried.
     pub attempt: Attempt,
-    /// The first level that promises that it fails.
+    /// The first level that promises that it fails. Level strict promises it of
+    /// the container only.
     pub closed_by: Option<Level>,
+    /// What the machine has to have, beyond what podseal needs, for it to work
+    /// without a seal.
+    pub needs: Option<&'static str>,
+    /// What it means where it is open, and why that is accepted.
+    pub risk: Option<&'static str>,
+    /// Whether `podseal demo` shows it, which has not room for all.
+    pub is_in_demo: bool,
 }
 
 impl Probe {
-    /// Whether `level` promises that it fails.
+    /// A way that no level closes.
+    const fn open(
+        id: &'static str,
+        title: &'static str,
+        attempt: Attempt,
+        risk: &'static str,
+    ) -> Self {
+        Self {
+            id,
+            title,
+            attempt,
+            closed_by: None,
+            needs: None,
+            risk: Some(risk),
+            is_in_demo: false,
+        }
+    }
+
+    /// A way that `level` is the first to close.
+    const fn closed(id: &'static str, title: &'static str, attempt: Attempt, level: Level) -> Self {
+        Self {
+            id,
+            title,
+            attempt,
+            closed_by: Some(level),
+            needs: None,
+            risk: None,
+            is_in_demo: false,
+        }
+    }
+
+    const fn needs(self, what: &'static str) -> Self {
+        Self {
+            needs: Some(what),
+            ..self
+        }
+    }
+
+    const fn risk(self, risk: &'static str) -> Self {
+        Self {
+            risk: Some(risk),
+            ..self
+        }
+    }
+
+    const fn in_demo(self) -> Self {
+        Self {
+            is_in_demo: true,
+            ..self
+        }
+    }
+
+    /// Whether `level` promises that it fails in the container; on the host, ask
+    /// for [`Level::on_host`].
     #[must_use]
     pub fn is_closed_by(&self, level: Level) -> bool {
         self.closed_by.is_some_and(|first| first <= level)
     }
+
+    /// Whether `seal` promises that it fails: its level does, and nothing was
+    /// asked for that opens it.
+    #[must_use]
+    pub fn is_closed_under(&self, seal: &Seal) -> bool {
+        let lets = |family| seal.families.contains(family);
+        let is_accepted = match self.attempt {
+            Attempt::Socket(family) | Attempt::SocketUpperBits(family) => lets(family),
+            // From level standard on, TCP only.
+            Attempt::Protocol(family, _) => lets(family) && seal.level == Level::Families,
+            Attempt::OtherFamilies => seal.families.iter().any(is_other),
+            Attempt::HostNetwork => lets(Family::INET),
+            Attempt::Outward(Handed::Datagram, _) => seal.allow_udp,
+            Attempt::Container(strict::Attempt::Connect) => seal.allow_connect,
+            _ => false,
+        };
+        self.is_closed_by(seal.level) && !is_accepted
+    }
 }
 
-/// All probes, in the order in which they are made and shown.
-pub const PROBES: &[Probe] = &[
-    Probe {
-        id: "af-inet",
-        title: "socket(AF_INET)",
-        attempt: Attempt::Socket(Family::INET),
-        closed_by: Some(Level::Families),
-    },
-    Probe {
-        id: "af-inet6",
-        title: "socket(AF_INET6)",
-        attempt: Attempt::Socket(Family::INET6),
-        closed_by: Some(Level::Families),
-    },
-    Probe {
-        id: "af-packet",
-        title: "socket(AF_PACKET)",
-        attempt: Attempt::Socket(Family::PACKET),
-        closed_by: Some(Level::Families),
-    },
-    Probe {
-        id: "af-vsock",
-        title: "socket(AF_VSOCK)",
-        attempt: Attempt::Socket(Family::VSOCK),
-        closed_by: Some(Level::Families),
-    },
-    Probe {
-        id: "upper-bits",
-        title: "socket(AF_INET), upper bits set",
-        attempt: Attempt::SocketUpperBits(Family::INET),
-        closed_by: Some(Level::Families),
-    },
-    Probe {
-        id: "i386",
-        title: "socket(AF_INET) as an i386 call",
-        attempt: Attempt::SocketI386(Family::INET),
-        closed_by: Some(Level::Families),
-    },
-    Probe {
-        id: "io-uring",
-        title: "AF_INET socket through io_uring",
-        attempt: Attempt::IoUring(Family::INET),
-        closed_by: Some(Level::Families),
-    },
-    Probe {
-        id: "netlink-audit",
-        title: "socket(AF_NETLINK), audit protocol",
-        attempt: Attempt::Netlink(9),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "turn-outward",
-        title: "listener: AF_UNSPEC, connect",
-        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::Connect),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "turn-outward-ipv6",
-        title: "the same with IPv6",
-        attempt: Attempt::Outward(Handed::Listener(Network::Ipv6), Way::Connect),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "turn-outward-mapped",
-        title: "the same with IPv4 in IPv6",
-        attempt: Attempt::Outward(Handed::Listener(Network::Mapped), Way::Connect),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "turn-accepted-outward",
-        title: "accepted: AF_UNSPEC, connect",
-        attempt: Attempt::Outward(Handed::Accepted, Way::Connect),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "fast-open-sendto",
-        title: "accepted: sendto(MSG_FASTOPEN)",
-        attempt: Attempt::Outward(Handed::Accepted, Way::SendTo),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "fast-open-sendmsg",
-        title: "listener: sendmsg(MSG_FASTOPEN)",
-        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::SendMessage),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "fast-open-sendmmsg",
-        title: "listener: sendmmsg(MSG_FASTOPEN)",
-        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::SendMessages),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "fast-open-connect",
-        title: "listener: TCP_FASTOPEN_CONNECT",
-        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::FastOpenConnect),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "shutdown-connect",
-        title: "listener: shutdown, connect",
-        attempt: Attempt::Outward(Handed::Listener(Network::Ipv4), Way::ShutDown),
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "rebind",
-        title: "listener: bound to another port",
-        attempt: Attempt::Rebind,
-        closed_by: Some(Level::Standard),
-    },
-    // Landlock looks at bind(2), not at the port that listen(2) finds by itself.
-    Probe {
-        id: "relisten",
-        title: "accepted: listens on a random port",
-        attempt: Attempt::Relisten,
-        closed_by: None,
-    },
-    Probe {
-        id: "upper-layer",
-        title: "accepted: TCP_ULP",
-        attempt: Attempt::UpperLayer,
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "signal",
-        title: "signal to a process outside",
-        attempt: Attempt::Signal,
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "ptrace",
-        title: "ptrace of a process outside",
-        attempt: Attempt::Trace,
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "pidfd-getfd",
-        title: "descriptor of a process outside",
-        attempt: Attempt::TakeDescriptor,
-        closed_by: Some(Level::Standard),
-    },
-    Probe {
-        id: "abstract-socket",
-        title: "abstract UNIX socket outside",
-        attempt: Attempt::AbstractSocket,
-        closed_by: Some(Level::Standard),
-    },
+/// Whether a family is none of those that most programs use or that have a
+/// probe of their own.
+fn is_other(family: Family) -> bool {
+    ![Family::UNIX, Family::NETLINK].contains(&family)
+        && !PROBES
+            .iter()
+            .any(|probe| probe.attempt == Attempt::Socket(family))
+}
+
+/// Probes that belong together.
+#[derive(Debug)]
+pub struct Group {
+    /// For people.
+    pub title: &'static str,
+    /// What they have in common.
+    pub about: &'static str,
+    /// They.
+    pub probes: &'static [Probe],
+}
+
+/// All groups, in the order in which they are made and shown.
+pub const GROUPS: &[Group] = &[
+    sockets::GROUP,
+    handed::GROUP,
+    processes::GROUP,
+    files::GROUP,
+    strict::GROUP,
 ];
 
-/// What came of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
-    /// It worked.
-    Succeeded,
-    /// A call failed with this errno.
-    Refused {
-        /// errno(3)
-        errno: i32,
-    },
-    /// The process was killed by this signal.
-    Killed {
-        /// signal(7)
-        signal: i32,
-    },
-    /// It could not be tried.
-    NotTried {
-        /// Why.
-        reason: String,
-    },
+/// All probes, in the order in which they are made and shown.
+pub static PROBES: &[Probe] = &joined::<{ count() }>();
+
+const fn count() -> usize {
+    let (mut count, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        count += GROUPS[group].probes.len();
+        group += 1;
+    }
+    count
 }
 
-impl Outcome {
-    /// What a victim saw counts, whatever the attempt says of itself.
-    pub fn believe_victim(&mut self, reached: bool) {
-        if reached {
-            *self = Self::Succeeded;
-        } else if *self == Self::Succeeded {
-            *self = Self::NotTried {
-                reason: "the victim was not reached".into(),
-            };
+const fn joined<const COUNT: usize>() -> [Probe; COUNT] {
+    let mut all = [GROUPS[0].probes[0]; COUNT];
+    let (mut at, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        let probes = GROUPS[group].probes;
+        let mut index = 0;
+        while index < probes.len() {
+            all[at] = probes[index];
+            at += 1;
+            index += 1;
         }
+        group += 1;
     }
+    all
 }
 
-/// One probe's result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeResult {
-    /// [`Probe::id`]
-    pub id: String,
-    /// What came of it.
-    #[serde(flatten)]
-    pub outcome: Outcome,
-}
-
-/// What `podseal probe` prints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeReport {
-    /// Version of this format.
-    pub version: u32,
-    /// One result for each probe that was asked for.
-    pub results: Vec<ProbeResult>,
-}
-
-impl ProbeReport {
-    /// The present version of the format.
-    pub const VERSION: u32 = 1;
-
-    /// What came of the probe called `id`.
-    #[must_use]
-    pub fn outcome(&self, id: &str) -> Option<&Outcome> {
-        self.results
-            .iter()
-            .find(|result| result.id == id)
-            .map(|result| &result.outcome)
-    }
-}
-
-/// What a probe with and without the seal says together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It works without the seal and not under it.
-    Closed,
-    /// It works under the seal.
-    Open,
-    /// It does not work without the seal either, so nothing was shown.
-    Inconclusive,
-}
-
-/// Compares an attempt without the seal with the same under it. For an attempt
-/// whose success a victim sees, success is what the victim saw.
+/// The probe called `id`.
 #[must_use]
-pub fn verdict(unsealed: &Outcome, sealed: &Outcome) -> Verdict {
-    match (unsealed, sealed) {
-        (_, Outcome::Succeeded) => Verdict::Open,
-        (Outcome::Succeeded, Outcome::Refused { .. } | Outcome::Killed { .. }) => Verdict::Closed,
-        _ => Verdict::Inconclusive,
-    }
+pub fn find(id: &str) -> Option<&'static Probe> {
+    PROBES.iter().find(|probe| probe.id == id)
 }
 
 #[cfg(test)]
@@ -363,66 +184,76 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_difference_shows_that_a_way_is_closed() {
-        let refused = Outcome::Refused { errno: 97 };
-        let killed = Outcome::Killed { signal: 31 };
-        let untried = Outcome::NotTried { reason: "x".into() };
-        for (unsealed, sealed, expected) in [
-            (&Outcome::Succeeded, &refused, Verdict::Closed),
-            (&Outcome::Succeeded, &killed, Verdict::Closed),
-            (&Outcome::Succeeded, &Outcome::Succeeded, Verdict::Open),
-            (&refused, &Outcome::Succeeded, Verdict::Open),
-            (&untried, &Outcome::Succeeded, Verdict::Open),
-            (&refused, &refused, Verdict::Inconclusive),
-            (&Outcome::Succeeded, &untried, Verdict::Inconclusive),
-            (&untried, &killed, Verdict::Inconclusive),
-        ] {
-            assert_eq!(
-                verdict(unsealed, sealed),
-                expected,
-                "{unsealed:?} {sealed:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_victim_is_believed() {
-        let refused = Outcome::Refused { errno: 115 };
-        for (said, reached, expected) in [
-            (refused.clone(), true, Outcome::Succeeded),
-            (Outcome::Succeeded, true, Outcome::Succeeded),
-            (refused.clone(), false, refused),
-        ] {
-            let mut outcome = said;
-            outcome.believe_victim(reached);
-            assert_eq!(outcome, expected);
-        }
-        let mut outcome = Outcome::Succeeded;
-        outcome.believe_victim(false);
-        assert!(matches!(outcome, Outcome::NotTried { .. }));
-    }
-
-    #[test]
-    fn reports_survive_json() {
-        let report = ProbeReport {
-            version: ProbeReport::VERSION,
-            results: vec![ProbeResult {
-                id: "i386".into(),
-                outcome: Outcome::Killed { signal: 31 },
-            }],
-        };
-        let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(
-            json,
-            r#"{"version":1,"results":[{"id":"i386","outcome":"killed","signal":31}]}"#
-        );
-        assert_eq!(serde_json::from_str::<ProbeReport>(&json).unwrap(), report);
-    }
-
-    #[test]
-    fn ids_are_unique() {
+    fn ids_and_titles_are_unique() {
         for (index, row) in PROBES.iter().enumerate() {
-            assert!(PROBES[..index].iter().all(|other| other.id != row.id));
+            let before = &PROBES[..index];
+            assert!(before.iter().all(|other| other.id != row.id), "{}", row.id);
+            assert!(
+                before.iter().all(|other| other.title != row.title),
+                "{}",
+                row.title
+            );
+            assert!(row.title.len() <= 40, "{}", row.title);
+        }
+    }
+
+    #[test]
+    fn what_stays_open_has_a_reason() {
+        for row in PROBES {
+            assert!(row.closed_by.is_some() || row.risk.is_some(), "{}", row.id);
+        }
+    }
+
+    #[test]
+    fn a_seal_that_lets_something_be_does_not_promise_to_close_it() {
+        let udp = Seal {
+            allow_udp: true,
+            ..Seal::default()
+        };
+        let internet = Seal {
+            families: [Family::UNIX, Family::INET].into_iter().collect(),
+            ..Seal::default()
+        };
+        let more = Seal {
+            level: Level::Families,
+            families: [Family::INET, Family(38)].into_iter().collect(),
+            ..Seal::default()
+        };
+        for (id, seal, expected) in [
+            ("mptcp", &internet, true),
+            ("mptcp", &more, false),
+            ("other-families", &internet, true),
+            ("other-families", &more, false),
+            ("host-network", &internet, false),
+            ("i386", &internet, true),
+            ("io-uring", &more, true),
+            ("udp-sendto", &Seal::default(), true),
+            ("udp-sendto", &udp, false),
+            ("af-inet", &udp, true),
+            ("af-inet", &internet, false),
+            ("af-inet6", &internet, true),
+            ("turn-outward", &internet, true),
+            ("relisten", &udp, false),
+        ] {
+            let probe = find(id).expect(id);
+            assert_eq!(probe.is_closed_under(seal), expected, "{id}: {seal:?}");
+        }
+    }
+
+    /// Every promise of SECURITY.md says which probes show it.
+    #[test]
+    fn promises_and_probes_go_together() {
+        let security = include_str!("../../../SECURITY.md");
+        let named: Vec<&str> = security
+            .split("docs/probes.md#")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .collect();
+        for id in &named {
+            assert!(find(id).is_some(), "SECURITY.md names {id}");
+        }
+        for probe in PROBES {
+            assert!(named.contains(&probe.id), "SECURITY.md lacks {}", probe.id);
         }
     }
 }

@@ -8,7 +8,7 @@
 mod error;
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -93,6 +93,16 @@ impl SocketAddress {
             Self::Inet6 { .. } => Family::INET6,
             Self::Unix { .. } | Self::Abstract { .. } => Family::UNIX,
             Self::Vsock { .. } => Family::VSOCK,
+        }
+    }
+
+    /// An internet address as the standard library has it.
+    #[must_use]
+    pub fn internet(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet { address, port } => Some((*address, *port).into()),
+            Self::Inet6 { address, port, .. } => Some((*address, *port).into()),
+            Self::Unix { .. } | Self::Abstract { .. } | Self::Vsock { .. } => None,
         }
     }
 

@@ -4,12 +4,15 @@
 //! What is wrong with them is decided in [`podseal_core::audit`].
 
 pub mod drop_in;
+mod side_by_side;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use podseal_core::audit::subject::{Set, Subject};
+use podseal_core::audit::{Finding, audit_unit};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{UnitName, UnitType};
 
@@ -25,6 +28,20 @@ pub struct Collected {
     pub passed_over: Vec<UnitName>,
     /// What could not be looked at.
     pub errors: Vec<UnitError>,
+}
+
+impl Collected {
+    /// What the rules find, see [`podseal_core::audit::audit`].
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let groups = self.groups.iter();
+        groups
+            .flat_map(|Group { set, .. }| {
+                side_by_side::map(set.subjects(), |subject| audit_unit(set, subject))
+            })
+            .flatten()
+            .collect()
+    }
 }
 
 /// Units that are read together.
@@ -69,7 +86,35 @@ enum Home {
     /// The search path.
     Path,
     /// A directory of files named on the command line.
-    Directory(PathBuf),
+    Directory(Arc<Path>),
+}
+
+impl Home {
+    fn of(target: &Target) -> Self {
+        match target {
+            Target::Name(_) | Target::Quadlet(_) => Self::Path,
+            Target::File { path, .. } | Target::QuadletFile(path) => {
+                Self::directory(directory_of(path))
+            }
+        }
+    }
+
+    fn directory(directory: &Path) -> Self {
+        // One directory, however it is written.
+        let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.into());
+        Self::Directory(directory.into())
+    }
+
+    /// Another unit of it.
+    fn target(&self, unit: &UnitName) -> Target {
+        match self {
+            Self::Path => Target::Name(unit.clone()),
+            Self::Directory(directory) => Target::File {
+                path: directory.join(unit.as_str()),
+                unit: unit.clone(),
+            },
+        }
+    }
 }
 
 /// Why a unit is looked at.
@@ -91,18 +136,21 @@ struct Candidate {
 
 /// What was found of one home.
 #[derive(Default)]
-struct Taken {
-    subjects: Vec<Subject>,
+struct Found {
+    /// The own names of units, by the names under which they were read.
+    known: HashMap<UnitName, UnitName>,
+    /// Whether a unit starts a container, by its own name.
+    starts_container: HashMap<UnitName, bool>,
+    /// Units that have nothing to do with Podman so far.
+    aside: BTreeMap<UnitName, Subject>,
+    taken: Vec<Subject>,
     absent: BTreeSet<UnitName>,
 }
 
 struct Collector<'a> {
     units: &'a Units,
     queue: VecDeque<Candidate>,
-    seen: BTreeSet<(Home, UnitName)>,
-    /// Found units that have nothing to do with Podman so far.
-    aside: BTreeMap<(Home, UnitName), Subject>,
-    taken: BTreeMap<Home, Taken>,
+    found: BTreeMap<Home, Found>,
     errors: Vec<UnitError>,
 }
 
@@ -113,9 +161,7 @@ pub fn collect(units: &Units, arguments: &[String]) -> Collected {
     let mut collector = Collector {
         units,
         queue: VecDeque::new(),
-        seen: BTreeSet::new(),
-        aside: BTreeMap::new(),
-        taken: BTreeMap::new(),
+        found: BTreeMap::new(),
         errors: Vec::new(),
     };
     if arguments.is_empty() {
@@ -150,7 +196,7 @@ impl Collector<'_> {
         }
         match Target::parse(argument) {
             Ok(target) => self.queue.push_back(Candidate {
-                home: home(&target),
+                home: Home::of(&target),
                 target,
                 reason: Reason::Named,
             }),
@@ -172,12 +218,13 @@ impl Collector<'_> {
                     continue;
                 }
             };
-            entries.sort_by_key(fs::DirEntry::file_name);
+            entries.sort_by_cached_key(fs::DirEntry::file_name);
+            let home = Home::directory(&directory);
             for entry in entries {
                 let path = entry.path();
                 let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 if is_unit_file(&path) {
-                    self.file(&path);
+                    self.file(&path, &home);
                 } else if is_directory && path.extension().is_none_or(|e| e != "d") {
                     directories.push(path);
                 }
@@ -185,7 +232,7 @@ impl Collector<'_> {
         }
     }
 
-    fn file(&mut self, path: &Path) {
+    fn file(&mut self, path: &Path, home: &Home) {
         let Some(text) = path.to_str() else {
             self.errors
                 .push(UnitError::PathNotUtf8 { path: path.into() });
@@ -193,7 +240,7 @@ impl Collector<'_> {
         };
         match Target::parse(text) {
             Ok(target) => self.queue.push_back(Candidate {
-                home: home(&target),
+                home: home.clone(),
                 target,
                 reason: Reason::Found,
             }),
@@ -202,25 +249,35 @@ impl Collector<'_> {
     }
 
     fn run(mut self) -> Collected {
-        while let Some(candidate) = self.queue.pop_front() {
-            self.look(candidate);
+        // What was named or found is read side by side; what these need, when
+        // it turns up.
+        let first = Vec::from(std::mem::take(&mut self.queue));
+        let units = self.units;
+        let subjects = side_by_side::map(&first, |candidate| read(units, &candidate.target));
+        for (candidate, subject) in first.into_iter().zip(subjects) {
+            self.look(candidate, Some(subject));
         }
-        let passed_over = self
-            .aside
-            .iter()
+        while let Some(candidate) = self.queue.pop_front() {
+            self.look(candidate, None);
+        }
+        let aside = self.found.values().flat_map(|found| &found.aside);
+        let passed_over = aside
             .filter(|(_, subject)| matches!(subject.view(), View::Service(_)))
-            .map(|((_, name), _)| name.clone())
+            .map(|(name, _)| name.clone())
             .collect();
         let (scope, architecture) = (self.units.scope(), std::env::consts::ARCH);
         let config = self.units.config_directory();
-        let groups = self.taken.into_iter().map(|(home, taken)| Group {
-            set: Set::new(taken.subjects, taken.absent, scope, architecture),
-            is_named: home != Home::Path,
-            directory: match home {
-                Home::Path => config.into(),
-                Home::Directory(directory) => directory,
-            },
-        });
+        let found = self.found.into_iter();
+        let groups = found
+            .filter(|(_, found)| !found.taken.is_empty() || !found.absent.is_empty())
+            .map(|(home, found)| Group {
+                set: Set::new(found.taken, found.absent, scope, architecture),
+                is_named: home != Home::Path,
+                directory: match home {
+                    Home::Path => config.into(),
+                    Home::Directory(directory) => directory.to_path_buf(),
+                },
+            });
         Collected {
             groups: groups.collect(),
             passed_over,
@@ -228,39 +285,59 @@ impl Collector<'_> {
         }
     }
 
-    fn look(&mut self, candidate: Candidate) {
+    /// Looks at a unit that may have been read already.
+    fn look(&mut self, candidate: Candidate, already: Option<Result<Subject, UnitError>>) {
         let Candidate {
             target,
             home,
             reason,
         } = candidate;
-        let unit = match self.units.read(&target) {
-            Ok(unit) => unit,
+        let found = self.found.entry(home.clone()).or_default();
+        let name = match &target {
+            Target::Name(unit) | Target::File { unit, .. } => Some(unit),
+            Target::Quadlet(_) | Target::QuadletFile(_) => None,
+        };
+        if let Some(own) = name.and_then(|name| found.known.get(name)) {
+            let own = own.clone();
+            return self.look_again(&own, home, reason);
+        }
+        let subject = match already.unwrap_or_else(|| read(self.units, &target)) {
+            Ok(subject) => subject,
             Err(error) => return self.not_read(&target, &home, reason, error),
         };
-        let id = (home.clone(), unit.view.unit().clone());
-        if !self.seen.insert(id.clone()) {
-            // It was found before, and now somebody asks for it.
-            if reason != Reason::Found
-                && let Some(subject) = self.aside.remove(&id)
-            {
-                self.take(subject, home, reason);
-            }
-            return;
+        let own = subject.unit().clone();
+        if let Some(name) = name {
+            found.known.insert(name.clone(), own.clone());
         }
-        let subject = Subject::new(unit.view, unit.aliases);
+        if found.starts_container.contains_key(&own) {
+            return self.look_again(&own, home, reason);
+        }
+        let starts_container = subject.starts_container();
+        found.starts_container.insert(own.clone(), starts_container);
         let is_vendors = subject
             .view()
             .files()
             .first()
             .is_some_and(|file| file.starts_with("/usr/"));
-        let is_own = is_vendors && PODMANS_OWN.contains(&subject.unit().as_str());
+        let is_own = is_vendors && PODMANS_OWN.contains(&own.as_str());
         let is_wanted = reason != Reason::Found || (subject.concerns_podman() && !is_own);
         if is_wanted {
             self.take(subject, home, reason);
         } else {
             self.found_socket(&subject, &home);
-            self.aside.insert(id, subject);
+            let found = self.found.entry(home).or_default();
+            found.aside.insert(own, subject);
+        }
+    }
+
+    /// A unit that was read before.
+    fn look_again(&mut self, own: &UnitName, home: Home, reason: Reason) {
+        let found = self.found.entry(home.clone()).or_default();
+        // It was among others, and now somebody asks for it.
+        if reason != Reason::Found
+            && let Some(subject) = found.aside.remove(own)
+        {
+            self.take(subject, home, reason);
         }
     }
 
@@ -269,37 +346,47 @@ impl Collector<'_> {
         let View::Socket(socket) = subject.view() else {
             return;
         };
-        let service = &socket.service;
-        let target = sibling(home, service);
-        match self.units.read(&target) {
-            Ok(unit) if Subject::new(unit.view.clone(), Vec::new()).starts_container() => {}
-            // In a directory that somebody names, a service is missed.
-            Err(UnitError::NoFile { .. } | UnitError::NotFound { .. })
-                if matches!(home, Home::Directory(_)) => {}
-            _ => return,
+        if !self.is_containers(&socket.service, home) {
+            return;
         }
         self.queue.push_back(Candidate {
-            target: sibling(home, subject.unit()),
+            target: home.target(subject.unit()),
             home: home.clone(),
             reason: Reason::Needed,
         });
     }
 
+    /// Whether a socket's service is a container's, or missing.
+    fn is_containers(&self, service: &UnitName, home: &Home) -> bool {
+        let known = self.found.get(home).and_then(|found| {
+            let own = found.known.get(service)?;
+            found.starts_container.get(own)
+        });
+        if let Some(starts_container) = known {
+            return *starts_container;
+        }
+        match read(self.units, &home.target(service)) {
+            Ok(subject) => subject.starts_container(),
+            // In a directory that somebody names, a service is missed.
+            Err(UnitError::NoFile { .. } | UnitError::NotFound { .. }) => {
+                matches!(home, Home::Directory(_))
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Takes a unit in, and looks for what belongs to it.
     fn take(&mut self, subject: Subject, home: Home, reason: Reason) {
-        let mut files = Vec::new();
-        for path in subject.view().files() {
-            match self.units.source(path) {
-                Ok(source) => files.push(source),
-                Err(error) => return self.errors.push(error),
-            }
-        }
+        let subject = match self.with_files(subject) {
+            Ok(subject) => subject,
+            Err(error) => return self.errors.push(error),
+        };
         let is_socket = matches!(subject.view(), View::Socket(_));
         for partner in subject.partners() {
             let is_kind = matches!(partner.unit_type(), UnitType::Service | UnitType::Socket);
             if is_kind {
                 self.queue.push_back(Candidate {
-                    target: sibling(&home, &partner),
+                    target: home.target(&partner),
                     home: home.clone(),
                     // What a socket starts has to be a container.
                     reason: if is_socket {
@@ -310,15 +397,27 @@ impl Collector<'_> {
                 });
             }
         }
-        let subject = subject.with_files(files);
-        self.taken
-            .entry(home)
-            .or_default()
-            .subjects
-            .push(match reason {
-                Reason::Named => subject.named(),
-                Reason::Found | Reason::Needed => subject,
-            });
+        let found = self.found.entry(home).or_default();
+        found.taken.push(match reason {
+            Reason::Named => subject.named(),
+            Reason::Found | Reason::Needed => subject,
+        });
+    }
+
+    /// A subject with all of its files: those of Quadlet's are not kept when it
+    /// is read.
+    fn with_files(&self, subject: Subject) -> Result<Subject, UnitError> {
+        let paths = subject.view().files();
+        let has_all = subject
+            .files()
+            .map(|source| &*source.path)
+            .eq(paths.iter().copied());
+        if has_all {
+            return Ok(subject);
+        }
+        let files = paths.into_iter().map(|path| self.units.source(path));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        Ok(subject.with_files(files))
     }
 
     fn not_read(&mut self, target: &Target, home: &Home, reason: Reason, error: UnitError) {
@@ -328,12 +427,17 @@ impl Collector<'_> {
         match (reason, target) {
             (Reason::Found, _) if is_missing || is_no_unit => {}
             (Reason::Needed, Target::Name(unit) | Target::File { unit, .. }) if is_missing => {
-                let taken = self.taken.entry(home.clone()).or_default();
-                taken.absent.insert(unit.clone());
+                let found = self.found.entry(home.clone()).or_default();
+                found.absent.insert(unit.clone());
             }
             _ => self.errors.push(error),
         }
     }
+}
+
+fn read(units: &Units, target: &Target) -> Result<Subject, UnitError> {
+    let unit = units.read(target)?;
+    Ok(Subject::new(unit.view, unit.aliases).with_files(unit.files))
 }
 
 /// Whether a path has the name of a unit that podseal reads.
@@ -344,27 +448,4 @@ fn is_unit_file(path: &Path) -> bool {
         extension,
         Some("service" | "socket" | "container" | "kube" | "pod")
     )
-}
-
-fn home(target: &Target) -> Home {
-    match target {
-        Target::Name(_) | Target::Quadlet(_) => Home::Path,
-        Target::File { path, .. } | Target::QuadletFile(path) => {
-            let directory = directory_of(path);
-            // One directory, however it is written.
-            let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.into());
-            Home::Directory(directory)
-        }
-    }
-}
-
-/// Another unit of the same home.
-fn sibling(home: &Home, unit: &UnitName) -> Target {
-    match home {
-        Home::Path => Target::Name(unit.clone()),
-        Home::Directory(directory) => Target::File {
-            path: directory.join(unit.as_str()),
-            unit: unit.clone(),
-        },
-    }
 }

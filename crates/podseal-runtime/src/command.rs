@@ -144,6 +144,17 @@ pub struct Output {
 }
 
 impl Output {
+    /// What a command left behind that was not run by [`run`].
+    #[must_use]
+    pub fn new(command: &[String], exit: Exit, stdout: String, stderr: String) -> Self {
+        Self {
+            exit,
+            stdout,
+            stderr,
+            command: CommandLine::new(command),
+        }
+    }
+
     /// The last line that the command said on standard error, or else how it
     /// ended.
     #[must_use]

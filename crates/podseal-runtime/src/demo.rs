@@ -18,6 +18,7 @@ use podseal_core::policy::seal::Seal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::command::{self, CommandError, LIMIT, Start};
+use crate::container_profile::ProfileError;
 use crate::engine::{Engine, EngineError};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
@@ -67,6 +68,9 @@ pub enum DemoError {
         /// What it should have done.
         what: &'static str,
     },
+    /// There is no seccomp profile for level strict.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// A probe says nothing.
     #[error(transparent)]
     Proof(#[from] ProofError),
@@ -82,6 +86,7 @@ impl DemoError {
         match self {
             Self::Instance(error) => Some(error.hint()),
             Self::Engine(error) => Some(error.hint()),
+            Self::Profile(error) => Some(error.hint()),
             _ => None,
         }
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use podseal_core::doctor::facts::{
-    Facts, Installer, Look, NotLooked, Pause, Podman, Rootless, Seals, Systemd, Trial, User as Who,
+    Facts, Info, Installer, Look, NotLooked, Pause, Podman, Rootless, Seals, Systemd, Trial,
+    User as Who,
 };
 use podseal_core::lifecycle::Exit;
 use podseal_core::podman::Version;
@@ -18,7 +19,7 @@ use podseal_core::probe::ProbeReport;
 use crate::command::{self, CommandError, Job, Output};
 use crate::host::{self, User};
 use crate::instance::Instance;
-use crate::{id_map, pause};
+use crate::{container_profile, id_map, pause};
 
 mod info;
 mod kernel;
@@ -133,6 +134,11 @@ pub fn look() -> Facts {
         ),
         None => (Err(none()), Err(none())),
     };
+    let profile = match &info {
+        Ok(Ok(info)) => Ok(profile(info)),
+        Ok(Err(_)) => Err(NotLooked::because("Podman does not work")),
+        Err(why) => Err(why.clone()),
+    };
     let mut runtimes = trials.results(&results);
     if let Ok(Ok(info)) = &info {
         runtimes.extend(trials.run_missing(&info.oci_runtime, &runtimes));
@@ -159,6 +165,7 @@ pub fn look() -> Facts {
             info,
             path: podman_path,
             conmon: conmon(),
+            profile,
             runtimes,
             no_pause_process: std::env::var("PODMAN_NO_PAUSE_PROCESS")
                 .ok()
@@ -232,6 +239,19 @@ fn version(said: Trial<&str>) -> Trial<Version> {
         let word = text.split_whitespace().next_back().unwrap_or_default();
         word.parse().map_err(|_| format!("answers {text:?}"))
     }))
+}
+
+/// Whether a profile for level strict can be made, and of which.
+fn profile(info: &Info) -> Result<PathBuf, String> {
+    let path = info.seccomp_profile.clone().unwrap_or_default();
+    let seal = Seal {
+        level: Level::Strict,
+        ..Seal::default()
+    };
+    match container_profile::make_from(&path, &seal) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(not_looked(&error).reason),
+    }
 }
 
 fn conmon() -> Option<PathBuf> {

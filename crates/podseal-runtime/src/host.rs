@@ -73,7 +73,7 @@ pub fn podman_fallback_directories(user: &User) -> Vec<PathBuf> {
     directories
 }
 
-fn xdg_runtime_dir() -> Option<PathBuf> {
+pub(crate) fn xdg_runtime_dir() -> Option<PathBuf> {
     std::env::var_os("XDG_RUNTIME_DIR")
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)

@@ -6,20 +6,52 @@
 //! rename(2) does as a whole. What fails after that is undone from the copies.
 //! A process that is killed leaves each file old or new.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 /// What is to become of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Its path.
     pub path: PathBuf,
-    /// Its contents, or none if it is not to be there.
-    pub contents: Option<String>,
+    /// What it is to be, or none if it is not to be there.
+    pub contents: Option<Contents>,
+}
+
+impl Change {
+    /// The text that it is to have, if it is to be a regular file.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.contents.as_ref().and_then(Contents::text)
+    }
+}
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// A regular file with this text.
+    Text(String),
+    /// A symbolic link to this path.
+    Link(PathBuf),
+}
+
+impl Contents {
+    /// The text of a regular file.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Link(_) => None,
+        }
+    }
 }
 
 /// Why nothing was changed.
@@ -68,6 +100,11 @@ impl InstallError {
     }
 }
 
+/// How long to wait for another podseal that changes files of the same directory,
+/// and how often to look.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Files that have been changed, and can still be changed back.
 #[derive(Debug, Default)]
 pub struct Installed {
@@ -86,8 +123,8 @@ struct Prepared {
     /// A copy of its old contents.
     old: Option<PathBuf>,
     is_changed: bool,
-    /// Holds the lock of the directory.
-    _lock: File,
+    /// Holds the lock of the directory, for all files in it.
+    lock: Rc<File>,
 }
 
 /// Makes every change. Nothing is changed on an error.
@@ -110,6 +147,24 @@ pub fn install(changes: &[Change]) -> Result<Installed, InstallError> {
     }
 }
 
+/// Whether a process that was killed has left something beside a file.
+#[must_use]
+pub fn is_unfinished(path: &Path) -> bool {
+    let left = |what| fs::symlink_metadata(beside(path, what)).is_ok();
+    left(NEW) || left(OLD)
+}
+
+/// Removes what a process that was killed has left beside these files.
+pub fn clear<'a>(paths: impl IntoIterator<Item = &'a Path>) {
+    for path in paths {
+        for what in [NEW, OLD] {
+            // Mostly there is nothing. What stays is written over the next time,
+            // and systemd does not see it.
+            let _ = fs::remove_file(beside(path, what));
+        }
+    }
+}
+
 fn step<T>(step: &'static str, path: &Path, result: io::Result<T>) -> Result<T, InstallError> {
     result.map_err(|source| InstallError::Step {
         step,
@@ -121,49 +176,53 @@ fn step<T>(step: &'static str, path: &Path, result: io::Result<T>) -> Result<T, 
 impl Installed {
     fn prepare(&mut self, change: &Change) -> Result<(), InstallError> {
         let path = &change.path;
-        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        let (Some(directory), Some(_)) = (path.parent(), path.file_name()) else {
             return Err(InstallError::NotAFile { path: path.clone() });
         };
-        self.make_directory(directory)?;
-        let lock = step("open", directory, File::open(directory))?;
-        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-        step("lock", directory, locked.map_err(Into::into))?;
-        let beside = |what: &str| {
-            // systemd passes over names that begin with a dot.
-            let mut hidden = std::ffi::OsString::from(".");
-            hidden.push(name);
-            hidden.push(what);
-            directory.join(hidden)
-        };
-        let old = match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_file() => Some(metadata.permissions()),
-            Ok(_) => return Err(InstallError::NotRegular { path: path.clone() }),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return step("look at", path, Err(error)),
-        };
+        let lock = self.directory(directory)?;
+        let old = existing(path, change)?;
         self.files.push(Prepared {
             path: path.clone(),
             directory: directory.to_owned(),
-            new: change.contents.is_some().then(|| beside(".new")),
-            old: old.is_some().then(|| beside(".old")),
+            new: change.contents.is_some().then(|| beside(path, NEW)),
+            old: old.is_some().then(|| beside(path, OLD)),
             is_changed: false,
-            _lock: lock,
+            lock,
         });
-        let permissions = old.clone().unwrap_or(Permissions::from_mode(0o644));
+        let permissions = match &old {
+            Some(Old::Regular(permissions)) => permissions.clone(),
+            Some(Old::Link(_)) | None => Permissions::from_mode(0o644),
+        };
         if let Some(contents) = &change.contents {
-            let new = beside(".new");
-            step(
-                "write",
-                &new,
-                write(&new, contents.as_bytes(), &permissions),
-            )?;
+            let new = beside(path, NEW);
+            step("write", &new, write(&new, contents, &permissions))?;
         }
-        if old.is_some() {
-            let contents = step("read", path, fs::read(path))?;
-            let copy = beside(".old");
+        if let Some(old) = old {
+            let contents = match old {
+                Old::Regular(_) => Contents::Text(step("read", path, fs::read_to_string(path))?),
+                Old::Link(target) => Contents::Link(target),
+            };
+            let copy = beside(path, OLD);
             step("write", &copy, write(&copy, &contents, &permissions))?;
         }
         Ok(())
+    }
+
+    /// Makes a directory where there is none, and locks it.
+    fn directory(&mut self, directory: &Path) -> Result<Rc<File>, InstallError> {
+        let mut files = self.files.iter();
+        if let Some(file) = files.find(|file| file.directory == directory) {
+            return Ok(Rc::clone(&file.lock));
+        }
+        loop {
+            self.make_directory(directory)?;
+            let lock = lock(directory)?;
+            let id = |metadata: io::Result<Metadata>| metadata.map(|m| (m.dev(), m.ino())).ok();
+            // Another podseal, which had the lock, may have taken it away.
+            if id(lock.metadata()) == id(fs::metadata(directory)) {
+                return Ok(Rc::new(lock));
+            }
+        }
     }
 
     /// Makes a directory and those above it that are missing.
@@ -236,30 +295,77 @@ impl Installed {
     }
 
     fn clean(&self) {
-        let beside = self
-            .files
-            .iter()
-            .flat_map(|file| file.new.iter().chain(&file.old));
-        for path in beside {
-            // Renamed, or never written: then there is nothing to remove. What
-            // stays is written over the next time, and systemd does not see it.
-            let _ = fs::remove_file(path);
+        clear(self.files.iter().map(|file| file.path.as_path()));
+    }
+}
+
+/// The lock of a directory. Only one podseal changes files in it.
+fn lock(directory: &Path) -> Result<File, InstallError> {
+    let lock = step("open", directory, File::open(directory))?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            // Not for longer: each may have what the other waits for.
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(PAUSE),
+            locked => {
+                step("lock", directory, locked.map_err(Into::into))?;
+                return Ok(lock);
+            }
         }
     }
 }
 
-fn write(path: &Path, contents: &[u8], permissions: &Permissions) -> io::Result<()> {
+/// What the names of new contents and of copies of the old end in.
+const NEW: &str = ".new";
+const OLD: &str = ".old";
+
+/// A path beside a file. systemd passes over names that begin with a dot.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.extend(path.file_name());
+    hidden.push(what);
+    path.with_file_name(hidden)
+}
+
+/// What is in the place of a file.
+enum Old {
+    Regular(Permissions),
+    Link(PathBuf),
+}
+
+/// What is there now. A link is only replaced by a link, or removed.
+fn existing(path: &Path, change: &Change) -> Result<Option<Old>, InstallError> {
+    let may_be_link = !matches!(change.contents, Some(Contents::Text(_)));
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(Old::Regular(metadata.permissions()))),
+        Ok(metadata) if metadata.is_symlink() && may_be_link => {
+            let target = step("read", path, fs::read_link(path))?;
+            Ok(Some(Old::Link(target)))
+        }
+        Ok(_) => Err(InstallError::NotRegular {
+            path: path.to_owned(),
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => step("look at", path, Err(error)),
+    }
+}
+
+fn write(path: &Path, contents: &Contents, permissions: &Permissions) -> io::Result<()> {
     // One of a process that was killed may be there.
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    let text = match contents {
+        Contents::Link(target) => return symlink(target, path),
+        Contents::Text(text) => text,
+    };
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(contents)?;
+    file.write_all(text.as_bytes())?;
     file.set_permissions(permissions.clone())?;
     file.sync_all()
 }

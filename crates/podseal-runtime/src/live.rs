@@ -90,6 +90,8 @@ pub fn processes(whose: &Whose<'_>, user: &User) -> io::Result<Vec<Process>> {
             no_new_privs: number("NoNewPrivs") == Some(1),
             seccomp: number("Seccomp").unwrap_or_default(),
             filters: number("Seccomp_filters"),
+            has_capabilities: status_field(&status, "CapBnd")
+                .is_none_or(|set| set.bytes().any(|digit| digit != b'0')),
             user_namespace: namespaces.user_relation(&own, of_pause.as_ref()),
             network_namespace: namespaces.network_relation(&own, of_pause.as_ref()),
             sockets: tables.held(*pid, namespaces.network.as_deref(), own.network.as_deref()),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use podseal_core::podman::{InvalidVersion, Version};
+use podseal_core::podman::{InvalidVersion, Version, strict};
 
 use crate::command::{self, CommandError, LIMIT};
 
@@ -46,6 +46,12 @@ pub enum PodmanError {
         /// Its version.
         found: Version,
     },
+    /// An image that was never pulled or pushed.
+    #[error("the image {image} has no digest: it does not come from a registry")]
+    NoDigest {
+        /// As given.
+        image: String,
+    },
     /// The image is not here.
     #[error("the image {image} is not in this user's storage, and a sealed service never pulls")]
     ImageMissing {
@@ -66,6 +72,9 @@ impl PodmanError {
                 "run `podman info` by hand to see what it says".into()
             }
             Self::TooOld { .. } => "upgrade Podman".into(),
+            Self::NoDigest { .. } => {
+                "do without --digest: an image made here cannot be pinned".into()
+            }
             Self::ImageMissing { image } => format!("podman pull {image}"),
         }
     }
@@ -128,6 +137,30 @@ impl Podman {
             version,
             oci_runtime: oci_runtime.trim().into(),
         })
+    }
+
+    /// The digest of an image in the storage, such as `sha256:…`.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn digest(&self, image: &str) -> Result<String, CommandError> {
+        let digest = self.output(&["image", "inspect", "--format={{.Digest}}", "--", image])?;
+        Ok(digest.trim().to_owned())
+    }
+
+    /// An image in the storage by digest.
+    ///
+    /// # Errors
+    /// It has none, or Podman cannot be asked.
+    pub fn pinned(&self, image: &str) -> Result<String, PodmanError> {
+        let pinned = strict::pinned(image, &self.digest(image)?);
+        if strict::is_pinned(&pinned) {
+            Ok(pinned)
+        } else {
+            Err(PodmanError::NoDigest {
+                image: image.to_owned(),
+            })
+        }
     }
 
     /// Makes sure that `image` is in the storage.

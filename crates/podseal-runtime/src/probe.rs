@@ -4,13 +4,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use podseal_core::family::Family;
-use podseal_core::probe::{Attempt, Handed, Network, Outcome, PROBES, ProbeReport, ProbeResult};
+use podseal_core::probe::{Attempt, Outcome, PROBES, ProbeReport, ProbeResult};
 use podseal_sys::attempt;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::Pid;
 
+mod container;
+mod files;
+mod loaded;
 mod outward;
+mod processes;
+mod sockets;
+
+pub use files::{HostFile, InvalidHostFile};
 
 /// What is outside, and should be out of reach.
 #[derive(Debug, Clone, Default)]
@@ -19,10 +24,16 @@ pub struct Outside {
     pub ipv4: Option<SocketAddr>,
     /// Who listens at ::1.
     pub ipv6: Option<SocketAddr>,
+    /// Who waits for datagrams at 127.0.0.1.
+    pub datagram: Option<SocketAddr>,
     /// A process of the same user that minds nothing.
     pub process: Option<Pid>,
+    /// Where the program of that process begins in its memory.
+    pub memory: Option<usize>,
     /// The name of an abstract UNIX socket.
     pub abstract_socket: Option<String>,
+    /// Files of the host, each for one probe.
+    pub files: Vec<HostFile>,
     /// What to say to whoever is reached, before the probe's id.
     pub token: String,
 }
@@ -36,19 +47,39 @@ pub struct Sacrifice<'a> {
     pub socket: BorrowedFd<'a>,
 }
 
+/// What came of an attempt, and what else was seen.
+struct Seen {
+    outcome: Outcome,
+    evidence: Option<String>,
+}
+
+impl From<Outcome> for Seen {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            evidence: None,
+        }
+    }
+}
+
 /// Makes every attempt of the table for which there is what it needs.
 #[must_use]
 pub fn run(sacrifices: &[Sacrifice<'_>], outside: &Outside) -> ProbeReport {
     let results = PROBES.iter().filter_map(|probe| {
-        let socket = sacrifices
-            .iter()
-            .find(|sacrifice| sacrifice.id == probe.id)
-            .map(|sacrifice| sacrifice.socket);
-        let said = format!("{} {}\n", outside.token, probe.id);
-        let outcome = attempt(probe.attempt, socket, outside, said.as_bytes())?;
+        let given = Given {
+            socket: sacrifices
+                .iter()
+                .find(|sacrifice| sacrifice.id == probe.id)
+                .map(|sacrifice| sacrifice.socket),
+            file: outside.files.iter().find(|file| file.id == probe.id),
+            outside,
+            said: format!("{} {}\n", outside.token, probe.id),
+        };
+        let Seen { outcome, evidence } = given.attempt(probe.attempt)?;
         Some(ProbeResult {
             id: probe.id.to_owned(),
             outcome,
+            evidence,
         })
     });
     ProbeReport {
@@ -57,122 +88,75 @@ pub fn run(sacrifices: &[Sacrifice<'_>], outside: &Outside) -> ProbeReport {
     }
 }
 
-/// One attempt; none where what it needs is not there.
-fn attempt(
-    attempt: Attempt,
-    socket: Option<BorrowedFd<'_>>,
-    outside: &Outside,
-    said: &[u8],
-) -> Option<Outcome> {
-    Some(match attempt {
-        Attempt::Socket(family) => isolated(|| make(u64::from(family.0), kind(family), 0)),
-        Attempt::SocketUpperBits(family) => {
-            isolated(|| make(1 << 32 | u64::from(family.0), kind(family), 0))
-        }
-        Attempt::SocketI386(family) => i386(family),
-        Attempt::IoUring(family) => {
-            isolated(|| podseal_sys::uring::socket(i32::from(family.0)).map(drop))
-        }
-        Attempt::Netlink(protocol) => {
-            let protocol = i32::try_from(protocol).unwrap_or(i32::MAX);
-            isolated(|| {
-                make(
-                    u64::from(Family::NETLINK.0),
-                    number(SocketType::RAW),
-                    protocol,
-                )
-            })
-        }
-        Attempt::Outward(handed, way) => {
-            let socket = socket?;
-            let victim = match handed {
-                Handed::Listener(Network::Ipv4) | Handed::Accepted => outside.ipv4?,
-                Handed::Listener(Network::Ipv6) => outside.ipv6?,
-                Handed::Listener(Network::Mapped) => outward::mapped(outside.ipv4?),
-            };
-            isolated(|| match handed {
-                Handed::Listener(_) => outward::connect(socket, way, victim, said),
-                Handed::Accepted => {
-                    let accepted = outward::accept(socket)?;
-                    outward::connect(accepted.as_fd(), way, victim, said)
-                }
-            })
-        }
-        Attempt::Rebind => {
-            let socket = socket?;
-            isolated(|| outward::rebind(socket))
-        }
-        Attempt::Relisten => {
-            let socket = socket?;
-            isolated(|| outward::relisten(outward::accept(socket)?.as_fd()))
-        }
-        Attempt::UpperLayer => {
-            let socket = socket?;
-            isolated(|| attempt::set_upper_layer(outward::accept(socket)?.as_fd()))
-        }
-        Attempt::Signal => {
-            let pid = outside.process?;
-            isolated(|| Ok(rustix::process::test_kill_process(pid)?))
-        }
-        Attempt::Trace => {
-            let pid = outside.process?;
-            isolated(|| attempt::trace(pid.as_raw_nonzero().get()))
-        }
-        Attempt::TakeDescriptor => {
-            let pid = outside.process?;
-            isolated(|| {
-                let process = pidfd_open(pid, PidfdFlags::empty())?;
-                pidfd_getfd(process, 0, PidfdGetfdFlags::empty())?;
-                Ok(())
-            })
-        }
-        Attempt::AbstractSocket => {
-            let name = outside.abstract_socket.as_ref()?;
-            isolated(|| {
-                let flags = SocketFlags::CLOEXEC;
-                let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-                let address = SocketAddrUnix::new_abstract_name(name.as_bytes())?;
-                rustix::net::connect(&socket, &address)?;
-                rustix::io::write(&socket, said)?;
-                Ok(())
-            })
-        }
-    })
+/// What there is for one probe.
+struct Given<'a> {
+    socket: Option<BorrowedFd<'a>>,
+    file: Option<&'a HostFile>,
+    outside: &'a Outside,
+    said: String,
 }
 
-fn make(family: u64, kind: i32, protocol: i32) -> io::Result<()> {
-    attempt::socket(family, kind, protocol).map(drop)
-}
-
-fn kind(family: Family) -> i32 {
-    number(if family == Family::PACKET {
-        SocketType::RAW
-    } else {
-        SocketType::STREAM
-    })
-}
-
-/// The numbers are small; see socket(2).
-fn number(kind: SocketType) -> i32 {
-    i32::try_from(kind.as_raw()).unwrap_or_default()
-}
-
-#[cfg(target_arch = "x86_64")]
-fn i386(family: Family) -> Outcome {
-    const SIGSEGV: i32 = 11;
-    let stream = number(SocketType::STREAM);
-    match isolated(|| attempt::socket_i386(i32::from(family.0), stream).map(drop)) {
-        Outcome::Killed { signal: SIGSEGV } => Outcome::NotTried {
-            reason: "this kernel has no i386 calls".into(),
-        },
-        outcome => outcome,
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn i386(_: Family) -> Outcome {
-    Outcome::NotTried {
-        reason: "this architecture has no i386 calls".into(),
+impl Given<'_> {
+    /// One attempt; none where what it needs is not there.
+    fn attempt(&self, attempt: Attempt) -> Option<Seen> {
+        let said = self.said.as_bytes();
+        let outcome = match attempt {
+            Attempt::Socket(family) => sockets::make(family),
+            Attempt::SocketUpperBits(family) => sockets::make_with_upper_bits(family),
+            Attempt::OtherFamilies => return Some(sockets::other_families()),
+            Attempt::Protocol(family, protocol) => sockets::make_of(family, protocol),
+            Attempt::SocketI386(family) => sockets::i386(family),
+            Attempt::SocketcallI386(family) => sockets::socketcall_i386(family),
+            Attempt::SocketX32(family) => sockets::x32(family),
+            Attempt::IoUring(family) => sockets::io_uring(family),
+            Attempt::Netlink(protocol) => sockets::netlink(protocol),
+            Attempt::OtherNetlink => return Some(sockets::other_netlink()),
+            Attempt::Outward(handed, way) => {
+                let victim = outward::victim(handed, self.outside)?;
+                let socket = self.socket?;
+                isolated(|| {
+                    let socket = outward::take(handed, socket)?;
+                    outward::connect(socket.as_fd(), way, victim, said)
+                })
+            }
+            Attempt::Rebind(handed) => {
+                let socket = self.socket?;
+                isolated(|| outward::rebind(outward::take(handed, socket)?.as_fd()))
+            }
+            Attempt::Relisten(handed) => {
+                let socket = self.socket?;
+                isolated(|| outward::relisten(outward::take(handed, socket)?.as_fd()))
+            }
+            Attempt::RelistenIoUring(handed) => {
+                let socket = self.socket?;
+                isolated(|| outward::relisten_io_uring(outward::take(handed, socket)?.as_fd()))
+            }
+            Attempt::UpperLayer(handed) => {
+                let socket = self.socket?;
+                isolated(|| attempt::set_upper_layer(outward::take(handed, socket)?.as_fd()))
+            }
+            Attempt::Signal => processes::signal(self.outside.process?),
+            Attempt::Trace => processes::trace(self.outside.process?),
+            Attempt::ReadMemory => {
+                processes::read_memory(self.outside.process?, self.outside.memory?)
+            }
+            Attempt::TakeDescriptor => processes::take_descriptor(self.outside.process?),
+            Attempt::OpenProcess(file) => {
+                processes::open(self.outside.process?, file, self.outside.memory?)
+            }
+            Attempt::AbstractSocket => {
+                let name = self.outside.abstract_socket.as_ref()?;
+                isolated(|| files::connect_abstract(name, said))
+            }
+            Attempt::PathSocket => self.file?.connect(said),
+            Attempt::Service(_) => self.file?.connect(&[]),
+            Attempt::Write(_) => self.file?.write(),
+            Attempt::NewPrivileges => processes::new_privileges(),
+            Attempt::Container(attempt) => isolated(|| container::attempt(attempt)),
+            // Whoever can start containers tries it.
+            Attempt::HostNetwork => return None,
+        };
+        Some(outcome.into())
     }
 }
 
@@ -181,8 +165,12 @@ fn isolated(attempt: impl FnOnce() -> io::Result<()>) -> Outcome {
         Ok(attempt::Outcome::Succeeded) => Outcome::Succeeded,
         Ok(attempt::Outcome::Errno(errno)) => Outcome::Refused { errno },
         Ok(attempt::Outcome::Killed(signal)) => Outcome::Killed { signal },
-        Err(error) => Outcome::NotTried {
-            reason: error.to_string(),
-        },
+        Err(error) => not_tried(error.to_string()),
+    }
+}
+
+fn not_tried(reason: impl Into<String>) -> Outcome {
+    Outcome::NotTried {
+        reason: reason.into(),
     }
 }

@@ -1,14 +1,19 @@
 //! Running the probe program against victims of its own, and asking them.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 
-use podseal_core::probe::{Handed, Network, PROBES, ProbeReport};
+use podseal_core::lifecycle::Exit;
+use podseal_core::probe::{Attempt, Handed, Outcome, PROBES, ProbeReport, ProbeResult};
 
-use crate::command::{self, CommandError, LIMIT};
+use crate::command::{self, CommandError, LIMIT, Output};
+use crate::probe::HostFile;
+use crate::seal::UNSEALABLE;
+use sacrifice::Sacrifice;
 use victims::Victims;
 
+mod files;
+mod sacrifice;
 mod victims;
 
 /// Why a run of the probe program says nothing.
@@ -37,11 +42,15 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> ProofError {
     move |source| ProofError::Io { what, source }
 }
 
-/// What one run of the probe program needs: sockets that it may ruin, and
-/// victims that say whether they were reached.
+/// A socket to hand over, and its name.
+pub type Named<'a> = (&'a str, BorrowedFd<'a>);
+
+/// What one run of the probe program needs: sockets that it may ruin, files of
+/// the host, and victims that say whether they were reached.
 #[derive(Debug)]
 pub struct Trial {
     sacrifices: Vec<Sacrifice>,
+    files: Vec<HostFile>,
     victims: Victims,
 }
 
@@ -61,6 +70,7 @@ impl Trial {
         }
         Ok(Self {
             sacrifices,
+            files: files::known(),
             victims: Victims::new().map_err(failed("make victims"))?,
         })
     }
@@ -70,57 +80,112 @@ impl Trial {
     ///
     /// # Errors
     /// See [`ProofError`].
-    pub fn run(&self, mut command: Vec<String>) -> Result<ProbeReport, ProofError> {
-        let sockets: Vec<_> = self
-            .sacrifices
-            .iter()
-            .map(|sacrifice| (sacrifice.id, sacrifice.listener.as_fd()))
-            .collect();
-        command.push("probe".into());
-        command.extend(self.victims.options());
-        let output = command::run_with_sockets(&command, &sockets, LIMIT)?.success()?;
-        let mut report: ProbeReport =
-            serde_json::from_str(&output).map_err(|source| ProofError::Report { source })?;
+    pub fn run(&self, command: Vec<String>) -> Result<ProbeReport, ProofError> {
+        let command = [command, self.arguments()].concat();
+        self.run_by(&mut |sockets| Ok(command::run_with_sockets(&command, sockets, LIMIT)?))
+    }
+
+    /// The arguments of podseal that make it the probe program.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["probe".to_owned()];
+        arguments.extend(self.victims.options());
+        arguments.extend(self.files.iter().map(|file| format!("--file={file}")));
+        arguments
+    }
+
+    /// Has the probe program, with [`Self::arguments`], run by `start`, which
+    /// is given the sockets that it is to be handed. Call it once.
+    ///
+    /// # Errors
+    /// Those of `start`, and [`ProofError`].
+    pub fn run_by<E: From<ProofError>>(
+        &self,
+        start: &mut dyn FnMut(&[Named<'_>]) -> Result<Output, E>,
+    ) -> Result<ProbeReport, E> {
+        let output = start(&self.sockets(|_| true))?;
+        let mut report = if is_refused(&output) {
+            self.run_apart(start)?
+        } else {
+            report(output)?
+        };
         let reached = self.victims.reached().map_err(failed("ask the victims"))?;
         for result in &mut report.results {
-            let probe = PROBES.iter().find(|probe| probe.id == result.id);
+            let probe = podseal_core::probe::find(&result.id);
             if probe.is_some_and(|probe| probe.attempt.has_victim()) {
                 result.outcome.believe_victim(reached.contains(&result.id));
             }
         }
         Ok(report)
     }
-}
 
-/// A listener to hand over, and the client of it whose connection is accepted.
-#[derive(Debug)]
-struct Sacrifice {
-    /// The probe it is for.
-    id: &'static str,
-    listener: TcpListener,
-    _client: Option<TcpStream>,
-}
-
-impl Sacrifice {
-    /// None on a host without IPv6, where that is what is wanted.
-    fn make(id: &'static str, handed: Handed) -> io::Result<Option<Self>> {
-        let address: SocketAddr = match handed {
-            Handed::Listener(Network::Ipv4) | Handed::Accepted => (Ipv4Addr::LOCALHOST, 0).into(),
-            Handed::Listener(Network::Ipv6) => (Ipv6Addr::LOCALHOST, 0).into(),
-            Handed::Listener(Network::Mapped) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let listener = match TcpListener::bind(address) {
-            Ok(listener) => listener,
-            Err(_) if address.is_ipv6() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let client = (handed == Handed::Accepted)
-            .then(|| TcpStream::connect(listener.local_addr()?))
-            .transpose()?;
-        Ok(Some(Self {
-            id,
-            listener,
-            _client: client,
-        }))
+    /// A seal that refuses some sockets is asked of each kind, and then runs
+    /// with those that it lets be.
+    fn run_apart<E: From<ProofError>>(
+        &self,
+        start: &mut dyn FnMut(&[Named<'_>]) -> Result<Output, E>,
+    ) -> Result<ProbeReport, E> {
+        let mut all = report(start(&self.sockets(|handed| !handed.is_refused()))?)?;
+        for kind in [Handed::Datagram, Handed::Multipath] {
+            let of_kind = self.sacrifices.iter().filter(|row| row.handed == kind);
+            let ids: Vec<&str> = of_kind.map(|row| row.id).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let output = start(&self.sockets(|handed| handed == kind))?;
+            if is_refused(&output) {
+                let reason = output.last_words();
+                all.results.extend(ids.iter().map(|id| ProbeResult {
+                    id: (*id).to_owned(),
+                    outcome: Outcome::NotStarted {
+                        reason: reason.clone(),
+                    },
+                    evidence: None,
+                }));
+            } else {
+                let results = report(output)?.results.into_iter();
+                all.results
+                    .extend(results.filter(|result| ids.contains(&result.id.as_str())));
+            }
+        }
+        let place = |result: &ProbeResult| PROBES.iter().position(|probe| probe.id == result.id);
+        all.results.sort_by_key(place);
+        Ok(all)
     }
+
+    /// The sockets that are wanted.
+    fn sockets(&self, is_wanted: impl Fn(Handed) -> bool) -> Vec<Named<'_>> {
+        let wanted = self.sacrifices.iter().filter(|row| is_wanted(row.handed));
+        wanted.map(|row| (row.id, row.socket())).collect()
+    }
+}
+
+/// Runs `command`, which ends in a container that is `podseal`, in the host's
+/// network namespace: another way out, see [`Attempt::HostNetwork`].
+///
+/// # Errors
+/// See [`ProofError`].
+pub fn host_network(mut command: Vec<String>) -> Result<Vec<ProbeResult>, ProofError> {
+    command.push("probe".into());
+    let report = report(command::run(&command, LIMIT)?)?;
+    let rows = PROBES
+        .iter()
+        .filter(|probe| probe.attempt == Attempt::HostNetwork);
+    let results = rows.filter_map(|probe| {
+        Some(ProbeResult {
+            id: probe.id.to_owned(),
+            outcome: report.outcome("af-inet")?.clone(),
+            evidence: None,
+        })
+    });
+    Ok(results.collect())
+}
+
+/// Whether the launcher did not start because of a socket.
+fn is_refused(output: &Output) -> bool {
+    output.exit == Exit::Code(i32::from(UNSEALABLE))
+}
+
+fn report(output: Output) -> Result<ProbeReport, ProofError> {
+    serde_json::from_str(&output.success()?).map_err(|source| ProofError::Report { source })
 }

@@ -11,9 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use podseal_core::family::Family;
+use podseal_core::podman::invocation::{Invocation, Verb, Word};
+use podseal_core::podman::strict;
 use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
 use podseal_core::policy::filter;
 use podseal_core::policy::inherited::{self, SocketIdentity, Unsealable};
+use podseal_core::policy::level::Level;
 use podseal_core::policy::mechanism::Mechanism;
 use podseal_core::policy::seal::Seal;
 use rustix::thread::ThreadNameSpaceType;
@@ -65,6 +68,9 @@ pub struct Launch {
     pub command: Vec<OsString>,
 }
 
+/// The status of a launch that ended because of a socket (EXIT_FDS).
+pub const UNSEALABLE: u8 = 202;
+
 /// The step at which a launch ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -101,6 +107,12 @@ pub enum LaunchError {
         fd: i32,
         /// Why.
         source: Unsealable,
+    },
+    /// The container would not be what level strict makes of it.
+    #[error("level strict cannot be had: {why}")]
+    NotStrict {
+        /// What the command has, or lacks.
+        why: String,
     },
     /// prctl(2) failed.
     #[error("cannot set no-new-privileges")]
@@ -140,13 +152,13 @@ impl LaunchError {
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::WorkingDirectory { .. } => 200, // EXIT_CHDIR
-            Self::Inherited { .. } | Self::Unsealable { .. } => 202, // EXIT_FDS
-            Self::Execute { .. } => 203,          // EXIT_EXEC
+            Self::Inherited { .. } | Self::Unsealable { .. } => UNSEALABLE,
+            Self::Execute { .. } => 203,                   // EXIT_EXEC
             Self::Pause { .. } | Self::Join { .. } => 226, // EXIT_NAMESPACE
-            Self::NoNewPrivileges { .. } => 227,  // EXIT_NO_NEW_PRIVILEGES
+            Self::NoNewPrivileges { .. } => 227,           // EXIT_NO_NEW_PRIVILEGES
             // systemd has none for Landlock.
-            Self::Filter { .. } | Self::Landlock(_) => 228, // EXIT_SECCOMP
-            Self::Architecture { .. } => 232,               // EXIT_ADDRESS_FAMILIES
+            Self::Filter { .. } | Self::Landlock(_) | Self::NotStrict { .. } => 228, // EXIT_SECCOMP
+            Self::Architecture { .. } => 232, // EXIT_ADDRESS_FAMILIES
         }
     }
 
@@ -164,6 +176,10 @@ impl LaunchError {
             }
             Self::Inherited { .. } => Some("check that /proc is mounted and readable".into()),
             Self::Unsealable { source, .. } => Some(source.hint().into()),
+            Self::NotStrict { .. } => Some(
+                "`podseal seal` and `podseal run` write the options that it needs; or take --level=standard"
+                    .into(),
+            ),
             Self::Landlock(error) => Some(error.hint()),
             Self::NoNewPrivileges { .. } | Self::Filter { .. } => {
                 Some("the kernel needs CONFIG_SECCOMP_FILTER".into())
@@ -193,6 +209,7 @@ pub fn enter(
             source: io::ErrorKind::NotFound.into(),
         });
     };
+    check_container(&launch.seal, &launch.command)?;
     let mut command = Command::new(program);
     command.args(arguments);
     if let Some(argv0) = &launch.argv0 {
@@ -241,6 +258,33 @@ pub fn restrict(
         .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))
         .collect();
     podseal_sys::seccomp::install(&filter).map_err(|source| LaunchError::Filter { source })
+}
+
+/// At level strict the container has to have its side of the seal, which
+/// Podman is asked for. Other programs have no container.
+fn check_container(seal: &Seal, command: &[OsString]) -> Result<(), LaunchError> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Ok(());
+    };
+    let is_podman = Path::new(program)
+        .file_name()
+        .is_some_and(|name| name == "podman");
+    if seal.level < Level::Strict || !is_podman {
+        return Ok(());
+    }
+    let words = arguments.iter().map(|argument| Word {
+        text: argument.to_string_lossy().into(),
+        is_open: false,
+        place: (),
+    });
+    let invocation = Invocation::parse(&words.collect::<Vec<_>>());
+    if invocation.verb != Verb::Run {
+        return Ok(());
+    }
+    match strict::lacks(&invocation, &seal.mechanisms()) {
+        Some(why) => Err(LaunchError::NotStrict { why }),
+        None => Ok(()),
+    }
 }
 
 /// Looks at every socket that the command will get, not only at those that

@@ -8,19 +8,23 @@ use std::time::Duration;
 
 use podseal_core::lifecycle::{Command, Kind, Restart, Settings, socket};
 use podseal_core::listen::{Listen, SocketOptions};
+use podseal_core::podman::invocation::{Invocation, Word};
+use podseal_core::podman::strict::{self, Stage};
 use podseal_core::podman::{Cgroups, Container, Pull, RefusedOption, SdNotify, check_options};
 use podseal_core::policy::inherited::{self, Unsealable};
+use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
 use podseal_core::supervised::{Execution, ServiceUnit, Set, SocketUnit};
 use podseal_core::unit::effective::service::{KillMode, NotifyAccess};
 use podseal_core::unit::name::{NameError, UnitName, UnitType};
 
 use crate::command;
+use crate::container_profile::{self, ProfileError};
 use crate::engine::{Engine, EngineError};
 use crate::host::User;
 use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::Choice;
-use crate::podman::PodmanError;
+use crate::podman::{Podman, PodmanError};
 use crate::signals::{self, Caught};
 use crate::supervise::{Reload, Supervised};
 use crate::unit_set::{self, SetError, UnitSet};
@@ -117,6 +121,20 @@ pub enum PrepareError {
         /// Its name.
         program: String,
     },
+    /// Level strict is about a container, and there is none.
+    #[error("level strict is for containers, and this is a command")]
+    NoContainer,
+    /// The container's options contradict level strict.
+    #[error("level strict cannot be had: {message}")]
+    NotStrict {
+        /// What does.
+        message: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// There is no seccomp profile for level strict.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The name is taken.
     #[error(transparent)]
     Instance(#[from] InstanceError),
@@ -161,6 +179,9 @@ impl PrepareError {
             Self::Units(error) => error.hint(),
             Self::Option(error) => error.hint().map(str::to_owned),
             Self::Unsealable { source, .. } => Some(source.hint().into()),
+            Self::NoContainer => Some("give --image, or take --level=standard".into()),
+            Self::NotStrict { fix, .. } => Some(fix.clone()),
+            Self::Profile(error) => Some(error.hint()),
             Self::CommandNotFound { .. } => Some("check the command's name and PATH".into()),
             Self::Instance(error) => Some(error.hint()),
             Self::Engine(error) => Some(error.hint()),
@@ -201,6 +222,9 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     let mut oci_runtime = None;
     let mut container_id_file = None;
     match &request.workload {
+        Workload::Command(_) if request.seal.level >= Level::Strict => {
+            return Err(PrepareError::NoContainer);
+        }
         Workload::Command(command) => {
             let program = command.first().map_or("", String::as_str);
             if command::find(program).is_none() {
@@ -367,10 +391,52 @@ fn add_container(
         .map_err(PodmanError::from)?;
     settings.kind = Kind::Notify;
     let outside = |words| vec![Command::new(words).ignoring_failure().unrestricted()];
-    settings.start = vec![Command::new(container.run())];
+    let mut start = container.run();
+    if request.seal.level >= Level::Strict {
+        make_strict(&mut start, &engine.podman, &request.seal, instance)?;
+    }
+    settings.start = vec![Command::new(start)];
     settings.stop = outside(container.stop());
     settings.stop_post = outside(container.remove());
     Ok(engine.oci_runtime)
+}
+
+/// Puts level strict's options into a `podman run`, and writes what they name.
+fn make_strict(
+    command: &mut Vec<String>,
+    podman: &Podman,
+    seal: &Seal,
+    instance: &Instance,
+) -> Result<(), PrepareError> {
+    let words = command.iter().enumerate().skip(1);
+    let words: Vec<Word<usize>> = words
+        .map(|(place, text)| Word {
+            text: text.as_str().into(),
+            is_open: false,
+            place,
+        })
+        .collect();
+    let invocation = Invocation::parse(&words);
+    if let Some((_, message)) = invocation.unclear {
+        let fix = "leave it out, or take --level=standard".to_owned();
+        return Err(PrepareError::NotStrict { message, fix });
+    }
+    if let Some(found) = strict::contradictions(&invocation, Stage::Written)
+        .into_iter()
+        .next()
+    {
+        let pinned = found.image.and_then(|image| podman.pinned(&image).ok());
+        return Err(PrepareError::NotStrict {
+            message: found.message,
+            fix: pinned.map_or_else(|| found.fix.to_owned(), |image| format!("name it {image}")),
+        });
+    }
+    let profile = container_profile::write(podman, seal, instance.directory())?;
+    let options = strict::options(&seal.mechanisms(), &profile.to_string_lossy());
+    if let Some(at) = strict::place(&invocation) {
+        command.splice(at..at, options);
+    }
+    Ok(())
 }
 
 fn socket_names(request: &Request) -> Result<Vec<String>, PrepareError> {

@@ -7,7 +7,7 @@ use podseal_core::unit::name::{NameKind, UnitName};
 
 use crate::command::{self, CommandError, LIMIT};
 
-pub use properties::{Properties, PropertiesError};
+pub use properties::Properties;
 
 /// A manager that answers.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,12 @@ impl Manager {
             Scope::User => "--user",
             Scope::System => "--system",
         }
+    }
+
+    /// Whose manager it is.
+    #[must_use]
+    pub const fn scope(self) -> Scope {
+        self.scope
     }
 
     /// Has it read all unit files again.
@@ -87,6 +93,94 @@ impl Manager {
             .lines()
             .filter_map(|line| line.split_whitespace().next());
         Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Properties of a unit as systemctl(1) writes them, to be compared: some
+    /// have a line for each of their values.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub fn show(self, unit: &str, names: &[&str]) -> Result<String, CommandError> {
+        let names = format!("--property={}", names.join(","));
+        self.ask(&["show", &names, "--", unit])
+    }
+
+    /// The command that starts a unit and waits until it has started.
+    #[must_use]
+    pub fn start_command(self, unit: &str) -> Vec<String> {
+        let words = ["systemctl", self.option(), "start", "--", unit];
+        words.map(str::to_owned).into()
+    }
+
+    /// Starts units, and waits until they are up.
+    ///
+    /// # Errors
+    /// One of them is not.
+    pub fn start<'a>(
+        self,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        self.change("start", units)
+    }
+
+    /// Stops units, those that are not there or not running included, and waits
+    /// until they are down.
+    ///
+    /// # Errors
+    /// One of them is not.
+    pub fn stop<'a>(
+        self,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        self.change("stop", units)
+    }
+
+    /// Has it forget that units failed.
+    ///
+    /// # Errors
+    /// It could not be asked, or does not know one of them.
+    pub fn reset_failed<'a>(
+        self,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        self.change("reset-failed", units)
+    }
+
+    /// The first error that the manager has put into the journal about a unit
+    /// since it was last started.
+    #[must_use]
+    pub fn first_error(self, unit: &UnitName) -> Option<String> {
+        let field = match self.scope {
+            Scope::User => "USER_INVOCATION_ID",
+            Scope::System => "INVOCATION_ID",
+        };
+        let properties = self.unit_properties(unit, &["InvocationID"]).ok()?;
+        let id = properties.text("InvocationID")?;
+        let of_unit = format!("{field}={id}");
+        let words = [
+            "journalctl",
+            "--quiet",
+            "--no-pager",
+            "--output=cat",
+            "--priority=warning",
+            &of_unit,
+        ];
+        let said = command::run(&words.map(str::to_owned), LIMIT);
+        let said = said.and_then(command::Output::success).ok()?;
+        said.lines().next().map(str::to_owned)
+    }
+
+    fn change<'a>(
+        self,
+        verb: &str,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<(), CommandError> {
+        let units: Vec<&str> = units.into_iter().map(UnitName::as_str).collect();
+        if units.is_empty() {
+            return Ok(());
+        }
+        self.ask(&[&[verb, "--"], units.as_slice()].concat())
+            .map(drop)
     }
 
     fn ask(self, arguments: &[&str]) -> Result<String, CommandError> {

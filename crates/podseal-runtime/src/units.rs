@@ -103,6 +103,9 @@ pub struct Unit {
     pub aliases: Vec<UnitName>,
     /// What its files add up to.
     pub view: View,
+    /// The files, in the order of [`View::files`]; none of a unit that Podman's
+    /// generator makes.
+    pub files: Vec<Source>,
 }
 
 /// The units of one manager. A directory is listed once, when it is first
@@ -112,11 +115,17 @@ pub struct Units {
     scope: Scope,
     path: Vec<String>,
     quadlet_path: Vec<String>,
+    /// Where the user, or the administrator, has Quadlet's files.
+    quadlet_directory: Option<String>,
+    /// Whether a directory was added that the manager does not look in.
+    is_staged: bool,
     /// Where Podman's generator puts services.
     generated: String,
     host: BTreeMap<char, String>,
     /// By the directory of files named by their path; `None` is the search path.
     listings: Mutex<BTreeMap<Option<String>, Arc<Listing>>>,
+    /// The canonical paths of directories, by how they were written.
+    directories: Mutex<BTreeMap<PathBuf, String>>,
     /// Drop-ins by path that are as they would be: with this text, or empty.
     supposed: BTreeMap<String, Option<String>>,
 }
@@ -131,9 +140,12 @@ impl Units {
             scope,
             path: search_path::search_path(scope, &environment),
             quadlet_path: quadlet::search_path(scope, account.uid, &environment),
+            quadlet_directory: quadlet::own_directory(scope, &environment),
+            is_staged: false,
             generated: search_path::generated(scope, account.uid, &environment),
             host: host::specifiers(scope, &account, &environment),
             listings: Mutex::default(),
+            directories: Mutex::default(),
             supposed: BTreeMap::new(),
         }
     }
@@ -189,6 +201,20 @@ impl Units {
         units
     }
 
+    /// The same units, with those in `directory` before all others: as they
+    /// would be if its files were where they belong.
+    #[must_use]
+    pub fn staging(&self, directory: &str) -> Self {
+        let before = |path: &[String]| {
+            let own = std::iter::once(directory.to_owned());
+            own.chain(path.iter().cloned()).collect()
+        };
+        Self {
+            is_staged: true,
+            ..self.elsewhere(before(&self.path), before(&self.quadlet_path))
+        }
+    }
+
     /// Those among which a target has its drop-ins and belongs to others: of a
     /// file, those of its directory.
     ///
@@ -211,9 +237,12 @@ impl Units {
             scope: self.scope,
             path,
             quadlet_path,
+            quadlet_directory: self.quadlet_directory.clone(),
+            is_staged: self.is_staged,
             generated: self.generated.clone(),
             host: self.host.clone(),
             listings: Mutex::default(),
+            directories: Mutex::default(),
             supposed: self.supposed.clone(),
         }
     }
@@ -236,6 +265,19 @@ impl Units {
         let mut path = self.path.iter();
         let own = path.find(|path| path.strip_suffix(name).is_some());
         own.or(self.path.first()).map_or("", String::as_str)
+    }
+
+    /// The directory in which the user, or the administrator, has Quadlet's
+    /// files. Without a home there is none.
+    #[must_use]
+    pub fn quadlet_directory(&self) -> Option<&str> {
+        self.quadlet_directory.as_deref()
+    }
+
+    /// Whether Podman's generator is installed.
+    #[must_use]
+    pub fn has_quadlet() -> bool {
+        quadlet::installed().is_some()
     }
 
     /// Reads one of the files that a view names.
@@ -271,7 +313,7 @@ impl Units {
         match target {
             Target::Name(unit) => self.unit(target, unit, &*self.listing(None)?),
             Target::File { path, unit } => {
-                let listing = self.listing(Some(parent(path)?))?;
+                let listing = self.listing(Some(self.parent(path)?))?;
                 self.unit(target, unit, &listing)
             }
             Target::Quadlet(name) => self.quadlet(name, &*self.listing(None)?),
@@ -281,9 +323,23 @@ impl Units {
                     let path = path.display().to_string();
                     return Err(UnitError::NoFile { path });
                 }
-                self.quadlet(&name, &*self.listing(Some(parent(path)?))?)
+                self.quadlet(&name, &*self.listing(Some(self.parent(path)?))?)
             }
         }
+    }
+
+    /// The directory of a file as core wants it: absolute, without links and
+    /// `..`.
+    fn parent(&self, path: &Path) -> Result<String, UnitError> {
+        let written = directory_of(path);
+        let known = &self.directories;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(directory) = known.get(written) {
+            return Ok(directory.clone());
+        }
+        let directory = parent(path)?;
+        known.insert(written.to_owned(), directory.clone());
+        Ok(directory)
     }
 
     fn listing(&self, dir: Option<String>) -> Result<Arc<Listing>, UnitError> {
@@ -295,7 +351,9 @@ impl Units {
             None => (self.path.clone(), self.quadlet_path.clone()),
             Some(dir) => (vec![dir.clone()], vec![dir.clone()]),
         };
-        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, dir.clone());
+        let asked = || self.is_staged.then(|| quadlet_path.join(":"));
+        let asked = dir.clone().or_else(asked);
+        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, asked);
         let listing = Listing::new(path, &self.generated, quadlet, &self.supposed)?;
         let listing = Arc::new(listing);
         listings.insert(dir, Arc::clone(&listing));
@@ -305,6 +363,7 @@ impl Units {
     fn unit(&self, target: &Target, unit: &UnitName, listing: &Listing) -> Result<Unit, UnitError> {
         let located = listing.units.locate(unit);
         let masked = |path: &str| View::masked(&located.id, path, self.scope);
+        let mut files = Vec::new();
         let mut view = match &located.fragment {
             Fragment::Missing => return Err(missing(target, unit, listing, self.scope)),
             Fragment::Masked(path) => masked(path),
@@ -319,10 +378,13 @@ impl Units {
                         masked(path)
                     } else {
                         let dropins = self.dropins(&located)?;
-                        View::new(&located.id, &fragment, &dropins, &self.host, self.scope)
-                            .ok_or_else(|| UnitError::Kind {
-                                unit: located.id.clone(),
-                            })?
+                        let view =
+                            View::new(&located.id, &fragment, &dropins, &self.host, self.scope);
+                        files.push(fragment);
+                        files.extend(dropins);
+                        view.ok_or_else(|| UnitError::Kind {
+                            unit: located.id.clone(),
+                        })?
                     }
                 }
             }
@@ -331,6 +393,7 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
+            files,
         })
     }
 
@@ -354,6 +417,7 @@ impl Units {
         Ok(Unit {
             aliases: located.aliases,
             view,
+            files: Vec::new(),
         })
     }
 
@@ -537,9 +601,12 @@ mod tests {
             scope: Scope::User,
             path: vec!["/nonexistent".into()],
             quadlet_path: Vec::new(),
+            quadlet_directory: None,
+            is_staged: false,
             generated: "/nonexistent".into(),
             host: BTreeMap::new(),
             listings: Mutex::default(),
+            directories: Mutex::default(),
             supposed: BTreeMap::new(),
         };
         let target = Target::parse("a").expect("valid");

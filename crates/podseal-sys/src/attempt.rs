@@ -4,6 +4,8 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd};
 
+pub mod container;
+
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -71,37 +73,6 @@ pub fn socket(family: u64, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// socket(2) through the i386 ABI (`int 0x80`) of an x86-64 kernel.
-///
-/// # Errors
-/// As socket(2). A kernel without i386 emulation kills with SIGSEGV.
-#[cfg(target_arch = "x86_64")]
-pub fn socket_i386(family: i32, kind: i32) -> io::Result<OwnedFd> {
-    const SOCKET: u64 = 359; // arch/x86/entry/syscalls/syscall_32.tbl
-    let mut result = SOCKET;
-    // SAFETY: a system call with three integers; rbx, which the compiler keeps
-    // for itself, is put back. The kernel may clobber r8 to r11.
-    unsafe {
-        std::arch::asm!(
-            "xchg rbx, {family:r}",
-            "int 0x80",
-            "xchg rbx, {family:r}",
-            family = inout(reg) i64::from(family) => _,
-            inout("rax") result,
-            in("rcx") i64::from(kind),
-            in("rdx") 0i64,
-            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
-        );
-    }
-    // The i386 ABI answers in 32 bits: a descriptor or a negated errno.
-    let result = result as i32;
-    if result < 0 {
-        return Err(io::Error::from_raw_os_error(-result));
-    }
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(result) })
-}
-
 /// Lets connect(2) only take note of the address and the first write(2)
 /// connect (`TCP_FASTOPEN_CONNECT`, tcp(7)).
 ///
@@ -142,6 +113,29 @@ pub fn trace(pid: i32) -> io::Result<()> {
     // SAFETY: seizing takes no pointers.
     let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0, 0) };
     check(result as libc::c_int)
+}
+
+/// Reads from the memory of another process (process_vm_readv(2)).
+///
+/// # Errors
+/// As process_vm_readv(2); EIO when it read less than `buffer` has room for.
+pub fn read_memory(pid: i32, address: usize, buffer: &mut [u8]) -> io::Result<()> {
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: std::ptr::without_provenance_mut(address),
+        iov_len: buffer.len(),
+    };
+    // SAFETY: `local` describes `buffer`, which outlives the call; the kernel
+    // checks what `remote` describes in the other process.
+    let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    match usize::try_from(read) {
+        Err(_) => Err(io::Error::last_os_error()),
+        Ok(read) if read == buffer.len() => Ok(()),
+        Ok(_) => Err(io::Error::from_raw_os_error(libc::EIO)),
+    }
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {

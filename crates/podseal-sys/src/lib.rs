@@ -11,6 +11,7 @@
 )]
 
 pub mod attempt;
+pub mod foreign;
 pub mod inherited;
 pub mod landlock;
 pub mod listen_fds;

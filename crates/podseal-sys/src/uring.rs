@@ -1,17 +1,23 @@
-//! Making a socket through io_uring, the way that passes every filter on
-//! socket(2). For probes only.
+//! Socket calls through io_uring, the way that passes every filter on system
+//! calls. For probes only.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::net::addr::{SocketAddrArg, SocketAddrOpaque};
 
 // linux/io_uring.h
 const IORING_OFF_SQ_RING: libc::off_t = 0;
 const IORING_OFF_CQ_RING: libc::off_t = 0x800_0000;
 const IORING_OFF_SQES: libc::off_t = 0x1000_0000;
 const IORING_ENTER_GETEVENTS: u32 = 1;
+const IORING_OP_SENDMSG: u8 = 9;
+const IORING_OP_CONNECT: u8 = 16;
 const IORING_OP_SOCKET: u8 = 45;
+const IORING_OP_LISTEN: u8 = 57;
 
 #[repr(C)]
 #[derive(Default)]
@@ -110,6 +116,99 @@ impl Drop for Mapping {
 /// # Errors
 /// The errno of io_uring_setup(2), io_uring_enter(2), or of the operation.
 pub fn socket(family: i32) -> io::Result<OwnedFd> {
+    let entry = Submission {
+        opcode: IORING_OP_SOCKET,
+        fd: family,
+        offset: libc::SOCK_STREAM as u64,
+        ..Submission::default()
+    };
+    // SAFETY: the entry has no pointers.
+    let socket = unsafe { submit(entry) }?;
+    // SAFETY: the operation has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+}
+
+/// Connects a socket (`IORING_OP_CONNECT`).
+///
+/// # Errors
+/// As [`socket`].
+pub fn connect(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
+    let call = |start: *const SocketAddrOpaque, length: u32| {
+        let entry = Submission {
+            opcode: IORING_OP_CONNECT,
+            fd: socket.as_raw_fd(),
+            // The address's length is where other operations have an offset.
+            offset: u64::from(length),
+            address: start.addr() as u64,
+            ..Submission::default()
+        };
+        // SAFETY: the address outlives the closure, and its length is right.
+        unsafe { submit(entry) }.map(drop)
+    };
+    // SAFETY: the address is read during the call only.
+    unsafe { address.with_sockaddr(call) }
+}
+
+/// Sends `data` to `address` (`IORING_OP_SENDMSG`) and says how much was sent.
+///
+/// # Errors
+/// As [`socket`].
+pub fn send(
+    socket: BorrowedFd<'_>,
+    address: SocketAddr,
+    data: &[u8],
+    flags: u32,
+) -> io::Result<usize> {
+    let call = |start: *const SocketAddrOpaque, length: u32| {
+        let mut part = libc::iovec {
+            iov_base: data.as_ptr().cast_mut().cast(),
+            iov_len: data.len(),
+        };
+        // SAFETY: msghdr is plain integers and pointers, for which zero is
+        // valid.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_name = start.cast_mut().cast();
+        message.msg_namelen = length;
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        let entry = Submission {
+            opcode: IORING_OP_SENDMSG,
+            fd: socket.as_raw_fd(),
+            address: (&raw const message).addr() as u64,
+            length: 1,
+            rw_flags: flags,
+            ..Submission::default()
+        };
+        // SAFETY: message, address and data outlive the call and are only
+        // read.
+        unsafe { submit(entry) }
+    };
+    // SAFETY: the address is read during the call only.
+    let sent = unsafe { address.with_sockaddr(call) }?;
+    Ok(sent as usize)
+}
+
+/// Makes a socket listen (`IORING_OP_LISTEN`).
+///
+/// # Errors
+/// As [`socket`]; EINVAL before Linux 6.11.
+pub fn listen(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let entry = Submission {
+        opcode: IORING_OP_LISTEN,
+        fd: socket.as_raw_fd(),
+        length: 1,
+        ..Submission::default()
+    };
+    // SAFETY: the entry has no pointers.
+    unsafe { submit(entry) }.map(drop)
+}
+
+/// Makes a ring for one operation, waits for that, and returns its result.
+///
+/// # Safety
+/// What the entry points to must be valid for what the operation does with it,
+/// until this returns.
+unsafe fn submit(wanted: Submission) -> io::Result<i32> {
     let mut parameters = Parameters::default();
     // SAFETY: the kernel reads and fills one io_uring_params.
     let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, &raw mut parameters) };
@@ -134,14 +233,7 @@ pub fn socket(family: i32) -> io::Result<OwnedFd> {
     let entry = entries.at::<Submission>(0)?;
     // SAFETY: `at` checked bounds and alignment; the kernel reads the entry
     // only after the tail below says it is there.
-    unsafe {
-        entry.write(Submission {
-            opcode: IORING_OP_SOCKET,
-            fd: family,
-            offset: libc::SOCK_STREAM as u64,
-            ..Submission::default()
-        });
-    }
+    unsafe { entry.write(wanted) };
     let index = submissions.at::<u32>(sq_array)?;
     // SAFETY: as above.
     unsafe { index.write(0) };
@@ -171,6 +263,5 @@ pub fn socket(family: i32) -> io::Result<OwnedFd> {
     if result < 0 {
         return Err(io::Error::from_raw_os_error(-result));
     }
-    // SAFETY: the operation has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(result) })
+    Ok(result)
 }

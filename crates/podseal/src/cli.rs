@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use podseal_core::listen::{Listen, ListenError};
+use podseal_core::plan;
 use podseal_core::policy::families::FamilySet;
 use podseal_core::policy::{level, seal};
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
@@ -14,11 +15,15 @@ mod doctor;
 mod look;
 mod plumbing;
 mod status;
+mod up;
+mod verify;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
 pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
 pub(crate) use status::{List, Status, StatusFormat};
+pub(crate) use up::{Down, Up};
+pub(crate) use verify::{Receive, Verify, VerifyFormat};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -57,6 +62,10 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a container a sealed service of systemd's, with its sockets.
+    Up(Box<Up>),
+    /// Stop a service that `podseal up` made, and remove its files.
+    Down(Down),
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
     /// List the services that are sealed or run Podman.
@@ -79,6 +88,8 @@ pub(crate) enum Command {
     Unseal(Unseal),
     /// Look for holes in the seal of units, and for what will break.
     Check(Check),
+    /// Prove that a service's seal holds.
+    Verify(Verify),
     /// Say what this host can do, and what stands in the way.
     Doctor(Doctor),
     /// Show the whole story on this machine in seconds.
@@ -93,6 +104,10 @@ pub(crate) enum Command {
     /// (plumbing).
     #[command(hide = true)]
     Probe(Probe),
+    /// Get sockets and output from another process, and run COMMAND with them
+    /// (plumbing).
+    #[command(hide = true)]
+    Receive(Receive),
     /// Echo whatever arrives on the sockets handed over (LISTEN_FDS): the
     /// demo's server.
     #[command(hide = true)]
@@ -131,7 +146,7 @@ pub(crate) struct Run {
         conflicts_with_all = [
             "listen", "image", "fdname", "backlog", "socket_mode", "bind_to_device", "reuse_port",
             "start", "restart", "notify", "timeout_start", "timeout_stop", "level", "families",
-            "allow_udp", "best_effort", "runtime", "pull", "rest",
+            "allow_udp", "allow_connect", "best_effort", "runtime", "pull", "rest",
         ]
     )]
     pub(crate) directory: Option<PathBuf>,
@@ -249,6 +264,11 @@ pub(crate) struct Seal {
     #[arg(long)]
     pub(crate) allow_udp: bool,
 
+    /// At level strict, let the container call connect(2). It then reaches the
+    /// UNIX sockets that are mounted into it, and those that it makes.
+    #[arg(long)]
+    pub(crate) allow_connect: bool,
+
     /// Do without what this kernel does not have, and say so each time, instead
     /// of not starting.
     #[arg(long)]
@@ -263,6 +283,10 @@ pub(crate) enum Level {
     /// And sockets that are handed over cannot be turned outward (Linux 6.12
     /// or later, Landlock).
     Standard,
+    /// And the container has no capabilities, a read-only root, an image pinned
+    /// by digest, and fewer system calls: no connect(2), no bind(2), no
+    /// namespaces, mounts, tracing or keys.
+    Strict,
 }
 
 impl From<Level> for level::Level {
@@ -270,6 +294,7 @@ impl From<Level> for level::Level {
         match level {
             Level::Families => Self::Families,
             Level::Standard => Self::Standard,
+            Level::Strict => Self::Strict,
         }
     }
 }
@@ -280,6 +305,7 @@ impl From<Seal> for seal::Seal {
             level: arguments.level.into(),
             families: arguments.families,
             allow_udp: arguments.allow_udp,
+            allow_connect: arguments.allow_connect,
             best_effort: arguments.best_effort,
             without: seal::Without::default(),
         }
@@ -323,10 +349,12 @@ pub(crate) struct Units {
 
 /// Seal services that systemd runs, each with one drop-in.
 ///
-/// Writes NAME.service.d/50-podseal.conf and no other file: it restricts socket
-/// families, privileges and system calls, has Podman's pause process made before
-/// the service starts, and at level standard puts `podseal enter` before the
-/// command. It is renewed in the same way when the service's commands or podseal
+/// Writes NAME.service.d/50-podseal.conf and, without --fix, no file that is
+/// not beside it: it restricts socket families, privileges and system calls, has
+/// Podman's pause process made before the service starts, and from level standard
+/// on puts `podseal enter` before the command. At level strict it also gives
+/// `podman run` options, and a seccomp profile that is written beside it. It is
+/// renewed in the same way when the service's commands or podseal
 /// have changed.
 ///
 /// A service that cannot be sealed, or would not be after all, is refused, with
@@ -338,6 +366,22 @@ pub(crate) struct SealUnits {
     #[arg(long, value_name = "LEVEL", default_value = "standard")]
     pub(crate) level: Level,
 
+    #[command(flatten)]
+    pub(crate) given_up: GivenUp,
+
+    /// At level strict, let the container call connect(2). It then reaches the
+    /// UNIX sockets that are mounted into it, and those that it makes.
+    #[arg(long)]
+    pub(crate) allow_connect: bool,
+
+    /// Mend what stands against the seal of a .container file, as far as that
+    /// makes the container more closed (Network=none, Pull=never), by a drop-in
+    /// NAME.container.d/50-podseal.conf.
+    ///
+    /// What is to be changed in other files is said, to the letter.
+    #[arg(long)]
+    pub(crate) fix: bool,
+
     /// Write over a 50-podseal.conf that was edited or is not podseal's.
     #[arg(long)]
     pub(crate) force: bool,
@@ -346,10 +390,33 @@ pub(crate) struct SealUnits {
     pub(crate) plan: Plan,
 }
 
+/// What of level standard may be given up.
+#[derive(Debug, Args)]
+pub(crate) struct GivenUp {
+    /// Accept UDP sockets, which no level can seal: they send to any address.
+    #[arg(long)]
+    pub(crate) allow_udp: bool,
+
+    /// Do without what the kernel does not have when the service starts, and say
+    /// so each time, instead of not starting.
+    #[arg(long)]
+    pub(crate) best_effort: bool,
+}
+
+impl From<&GivenUp> for plan::GivenUp {
+    fn from(arguments: &GivenUp) -> Self {
+        Self {
+            udp: arguments.allow_udp,
+            best_effort: arguments.best_effort,
+        }
+    }
+}
+
 /// Take the seal off services.
 ///
-/// Removes the drop-in that `podseal seal` wrote and nothing else, and its
-/// directory if that is empty then.
+/// Removes the drop-in that `podseal seal` wrote, with the profile that level
+/// strict has beside it, and nothing else; and their directory if that is empty
+/// then.
 #[derive(Debug, Args)]
 pub(crate) struct Unseal {
     /// Remove it even if it was edited.
@@ -377,7 +444,9 @@ pub(crate) struct Plan {
 
     /// A service, found where systemd finds it (.service may be left out; a
     /// template is sealed for all of its instances), or with a slash in it the
-    /// path of a service's file, whose drop-in is written beside it.
+    /// path of a service's file, whose drop-in is written beside it. A
+    /// .container file, by its name or path, stands for the service that systemd
+    /// has of it.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub(crate) units: Vec<String>,
 }
@@ -392,6 +461,10 @@ pub(crate) struct Demo {
     /// Keep the echo server running at the end, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep: bool,
+
+    /// Show all ways out, which makes a long table, not only the main ones.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// A time limit; none is forever.

@@ -12,15 +12,19 @@ use crate::exit;
 mod check;
 mod control;
 mod demo;
+mod diff;
 mod doctor;
 mod echo;
 mod enter;
 mod pause;
 mod probe;
+mod receive;
 mod run;
 mod seal;
 mod show;
 mod status;
+mod up;
+mod verify;
 
 /// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {
@@ -55,6 +59,8 @@ pub(crate) fn main() -> ExitCode {
         })
         .init();
     exit::code(match cli.command {
+        Command::Up(arguments) => up::up(*arguments),
+        Command::Down(arguments) => up::down(&arguments),
         Command::Run(arguments) => run::run(*arguments),
         Command::List(arguments) => status::list(&arguments),
         Command::Status(arguments) => status::status(&arguments),
@@ -66,11 +72,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Seal(arguments) => seal::seal(&arguments),
         Command::Unseal(arguments) => seal::unseal(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),
         Command::Probe(arguments) => probe::run(arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),
     })
 }

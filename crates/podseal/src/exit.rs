@@ -6,6 +6,8 @@
 
 use std::process::ExitCode;
 
+use podseal_core::lifecycle::Exit;
+
 /// What was asked for was done.
 pub(crate) const SUCCESS: u8 = 0;
 /// It was not: an error, a finding, a service that was given up.
@@ -21,6 +23,18 @@ pub(crate) const NOT_LOOKED: u8 = 2;
 pub(crate) const NOT_ACTIVE: u8 = 3;
 /// `podseal status`: there is no such unit, as of systemctl(1).
 pub(crate) const NO_SUCH_UNIT: u8 = 4;
+
+/// `podseal verify` found nothing open, but could not try everything that is
+/// promised.
+pub(crate) const INCONCLUSIVE: u8 = 3;
+
+/// That of a command that has ended, passed on.
+pub(crate) fn of(ended: Exit) -> u8 {
+    match ended {
+        Exit::Code(code) => u8::try_from(code).unwrap_or(FAILURE),
+        Exit::Signal(signal) => u8::try_from(128 + signal).unwrap_or(FAILURE),
+    }
+}
 
 /// A status for main().
 pub(crate) fn code(status: u8) -> ExitCode {

@@ -18,8 +18,15 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// # Errors
 /// Standard output takes no more, as when its reader has gone.
 pub(crate) fn data(text: impl Display) -> io::Result<()> {
-    let mut stdout = anstream::stdout().lock();
-    writeln!(stdout, "{text}")?;
+    let mut stdout = io::stdout().lock();
+    let mut bytes = format!("{text}\n").into_bytes();
+    if anstream::AutoStream::choice(&stdout) == anstream::ColorChoice::Never {
+        // Without styles, and in one write(2).
+        let mut plain = anstream::StripStream::new(Vec::new());
+        plain.write_all(&bytes)?;
+        bytes = plain.into_inner();
+    }
+    stdout.write_all(&bytes)?;
     stdout.flush()
 }
 

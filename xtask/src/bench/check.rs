@@ -9,7 +9,7 @@ use super::statistics::{Summary, milliseconds, pairs};
 use super::{BenchError, attempt, interrupt};
 use crate::command::Command;
 
-/// The part of systemd's own time that podseal may take.
+/// The part of systemd's own time for the same files that podseal may take.
 const LIMIT: f64 = 0.05;
 /// How many units are compared.
 const UNITS: usize = 1000;
@@ -27,7 +27,7 @@ pub(crate) fn section() -> Section {
         method: "`podseal check DIRECTORY` of sealed services and their sockets, half and half.\n\
                  `systemd-analyze verify` is given all of these files and loads them with what they\n\
                  depend on; `systemd-analyze security --offline=true` is given the services, half of\n\
-                 the files.",
+                 the files. podseal uses all processors, systemd-analyze one.",
         ..Section::default()
     }
 }
@@ -44,7 +44,10 @@ pub(crate) fn measure(site: &Site, count: usize, section: &mut Section) {
                 ["systemd-analyze", "security", "--offline=true"],
             )
             .with(units.files(&["service"]));
-        for (name, other) in [("verify", verify), ("security --offline=true", security)] {
+        for (name, limit, other) in [
+            ("verify", Some(LIMIT), verify),
+            ("security --offline=true", None, security),
+        ] {
             let pairs = pairs(count, || time(&units.check(site)), || time(&other))?;
             let nothing = || BenchError::Nothing("check");
             let ratio = pairs.ratio().ok_or_else(nothing)?;
@@ -54,7 +57,9 @@ pub(crate) fn measure(site: &Site, count: usize, section: &mut Section) {
                 alternative: format!("`systemd-analyze {name}`"),
                 other: format!("{} ms", pairs.second().ok_or_else(nothing)?.display(0)),
                 result: format!("ratio {}", ratio.display(3)),
-                target: Target::at_most(ratio.median, LIMIT, ""),
+                target: limit.map_or(Target::None, |limit| {
+                    Target::at_most(ratio.median, limit, "")
+                }),
             });
         }
         Ok(())

@@ -7,14 +7,26 @@ use std::fmt::Write as _;
 pub(crate) enum Target {
     /// Nothing is promised.
     None,
-    /// At most so much, in words, and whether that holds.
-    AtMost { limit: String, holds: bool },
+    /// At most so much, in words, what was measured, and whether that holds.
+    AtMost {
+        figure: String,
+        limit: String,
+        holds: bool,
+    },
 }
 
 impl Target {
     /// `value` should be at most `limit`, in `unit`.
     pub(crate) fn at_most(value: f64, limit: f64, unit: &str) -> Self {
+        // Three digits that matter.
+        let places = match value.abs() {
+            100.0.. => 0,
+            10.0.. => 1,
+            1.0.. => 2,
+            _ => 3,
+        };
         Self::AtMost {
+            figure: format!("{value:.places$}{unit}"),
             limit: format!("{limit}{unit}"),
             holds: value <= limit,
         }
@@ -24,7 +36,7 @@ impl Target {
     fn display(&self) -> String {
         match self {
             Self::None => String::new(),
-            Self::AtMost { limit, holds } => {
+            Self::AtMost { limit, holds, .. } => {
                 format!("≤ {limit}: {}", if *holds { "holds" } else { "MISSED" })
             }
         }
@@ -120,11 +132,12 @@ pub(crate) fn missed(sections: &[Section]) -> Vec<String> {
     let rows = sections.iter().flat_map(|section| &section.rows);
     rows.filter_map(|row| match &row.target {
         Target::AtMost {
+            figure,
             limit,
             holds: false,
         } => Some(format!(
-            "{}: {}, and the target is at most {limit}",
-            row.measured, row.result
+            "{}: {figure}, and the target is at most {limit}",
+            row.measured
         )),
         _ => None,
     })
@@ -234,7 +247,7 @@ mod tests {
         let text = document(&machine, &[section]);
         assert!(text.contains("\nNot measured: y: no reason\n"), "{text}");
         assert!(
-            text.ends_with("- x: ×2, and the target is at most 1\n"),
+            text.ends_with("- x: 2.00, and the target is at most 1\n"),
             "{text}"
         );
     }

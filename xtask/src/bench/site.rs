@@ -102,9 +102,7 @@ impl Site {
         // Copies, since the user may not be able to reach the originals.
         let own = env::current_exe().map_err(|source| file("find", Path::new("xtask"), source))?;
         copy(&own, &self.xtask())?;
-        // Beside xtask's own profile directory.
-        let target = own.ancestors().nth(2).unwrap_or(directory);
-        copy(&target.join("release/podseal"), &directory.join("podseal"))?;
+        copy(&built()?, &directory.join("podseal"))?;
 
         let storage = format!(
             "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n",
@@ -270,6 +268,14 @@ impl Drop for Site {
             }
         }
     }
+}
+
+/// The podseal that is measured.
+pub(crate) fn built() -> Result<PathBuf, BenchError> {
+    let own = env::current_exe().map_err(|source| file("find", Path::new("xtask"), source))?;
+    // Beside xtask's own profile directory.
+    let target = own.ancestors().nth(2).unwrap_or(Path::new("."));
+    Ok(target.join("release/podseal"))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), BenchError> {

@@ -3,6 +3,7 @@
 use podseal_core::doctor::document::Document as DoctorDocument;
 use podseal_core::status::document::Document as StatusDocument;
 use podseal_core::unit::effective::document::Document as ShowDocument;
+use podseal_core::verify::document::Document as VerifyDocument;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
@@ -18,9 +19,14 @@ pub(super) fn doctor() -> Result<Vec<u8>, DocsError> {
     schema::<DoctorDocument<'static>>("podseal doctor")
 }
 
-/// That of `podseal status` and `podseal list`.
+/// That of `podseal list` and `podseal status`.
 pub(super) fn status() -> Result<Vec<u8>, DocsError> {
     schema::<StatusDocument>("podseal status")
+}
+
+/// That of `podseal verify`.
+pub(super) fn verify() -> Result<Vec<u8>, DocsError> {
+    schema::<VerifyDocument>("podseal verify")
 }
 
 /// The schema of a type as it is written, not as it would be read.

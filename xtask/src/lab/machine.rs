@@ -29,6 +29,8 @@ const SHUTDOWN: Duration = Duration::from_secs(45);
 pub(super) struct Machine {
     name: String,
     directory: PathBuf,
+    /// The podseal that is put onto its disk.
+    podseal: PathBuf,
 }
 
 impl Machine {
@@ -36,7 +38,14 @@ impl Machine {
         Ok(Self {
             name: name.to_owned(),
             directory: machines()?.join(name),
+            podseal: built("podseal")?,
         })
+    }
+
+    /// The same machine, with another podseal than the one that is built beside
+    /// this program.
+    pub(super) fn with_podseal(self, podseal: PathBuf) -> Self {
+        Self { podseal, ..self }
     }
 
     /// All machines of this checkout.
@@ -109,8 +118,7 @@ impl Machine {
             .ok_or_else(|| LabError::NotRunning(self.name.clone()))
     }
 
-    /// Makes and boots it, as far as that is not done, with the podseal that
-    /// was built last.
+    /// Makes and boots it, as far as that is not done.
     pub(super) fn up(&self, release: Release) -> Result<(), LabError> {
         let there = self.release();
         match there.as_deref() {
@@ -238,11 +246,11 @@ impl Machine {
         }
     }
 
-    /// Puts the podseal that was built last onto its disk.
+    /// Puts its podseal onto its disk.
     fn install_podseal(&self) -> Result<(), LabError> {
-        let built = built("podseal")?;
+        let built = &self.podseal;
         let new = self.disk().join("usr/bin/.podseal");
-        fs::copy(&built, &new).map_err(LabError::file("copy", &built))?;
+        fs::copy(built, &new).map_err(LabError::file("copy", built))?;
         // A running one is left alone.
         fs::rename(&new, self.disk().join("usr/bin/podseal"))
             .map_err(LabError::file("rename", &new))

@@ -31,8 +31,8 @@ fuzz_target!(|text: &[u8]| {
             host: &host,
         };
         let merged = Merged::new(&source, &[], &specifiers);
-        let _ = Service::new(&merged, &specifiers, Scope::User);
-        let _ = Socket::new(&merged, &specifiers, Scope::User);
+        let _ = Service::new(merged.clone(), &specifiers, Scope::User);
+        let _ = Socket::new(merged, &specifiers, Scope::User);
     }
 
     let Some(first) = file.settings().next() else {

@@ -22,9 +22,9 @@ pub struct Command {
 
 /// What a command starts.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Program {
+pub enum Program<P = Origin> {
     /// Podman, directly or through podseal's launcher.
-    Podman(Invocation<Origin>),
+    Podman(Invocation<P>),
     /// `podseal pause ensure`.
     PauseEnsure,
     /// Something that mentions Podman and that podseal does not look into, such
@@ -47,7 +47,6 @@ impl Command {
         generated: Option<&PodmanCommand>,
     ) -> Self {
         let Located { value, origin } = command;
-        let expands = !value.prefixes.no_env_expand;
         let generated: Vec<Option<&Origin>> = generated
             .filter(|_| key == "ExecStart")
             .into_iter()
@@ -60,18 +59,7 @@ impl Command {
             let own = generated.get(at).copied().flatten();
             own.filter(|_| is_generated).unwrap_or(origin).clone()
         };
-        // The zeroth argument is only a name.
-        let words: Vec<Word<Origin>> = value
-            .argv
-            .iter()
-            .enumerate()
-            .skip(1)
-            .map(|(at, text)| Word {
-                is_open: has_specifier(text) || (expands && has_variable(text)),
-                text: text.clone(),
-                place: place(at),
-            })
-            .collect();
+        let words = words(value, place);
         Self {
             key,
             origin: origin.clone(),
@@ -91,53 +79,76 @@ impl Command {
     }
 }
 
-fn program(path: &str, words: &[Word<Origin>]) -> Program {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let text = |at: usize| words.get(at).map(|word| word.text.as_str());
-    match name {
+/// The words of a command behind the zeroth, which is only a name. `place` is
+/// given their index in [`ExecCommand::argv`].
+pub(crate) fn words<P>(command: &ExecCommand, place: impl Fn(usize) -> P) -> Vec<Word<P>> {
+    let expands = !command.prefixes.no_env_expand;
+    let words = command.argv.iter().enumerate().skip(1);
+    words
+        .map(|(at, text)| Word {
+            is_open: has_specifier(text) || (expands && has_variable(text)),
+            text: text.as_str().into(),
+            place: place(at),
+        })
+        .collect()
+}
+
+/// What a program and the words behind it start.
+pub(crate) fn program<P: Clone>(path: &str, words: &[Word<P>]) -> Program<P> {
+    let text = |at: usize| words.get(at).map(|word| &*word.text);
+    match file_name(path) {
         "podman" => Program::Podman(Invocation::parse(words)),
-        "podseal" => match (text(0), text(1)) {
-            (Some("enter"), _) => launched(words.get(1..).unwrap_or_default()),
-            (Some("pause"), Some("ensure")) => Program::PauseEnsure,
-            _ => unclear(path, words),
+        "podseal" if (text(0), text(1)) == (Some("pause"), Some("ensure")) => Program::PauseEnsure,
+        _ => match wrapped(path, words) {
+            Some((command, rest)) => program(&command.text, rest),
+            None => unclear(path, words),
         },
+    }
+}
+
+/// The name of a program, which says what it is.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The command that a program becomes, and its arguments: behind `podseal enter`
+/// or `env` and what belongs to them.
+pub(crate) fn wrapped<'a, P>(
+    path: &str,
+    words: &'a [Word<P>],
+) -> Option<(&'a Word<P>, &'a [Word<P>])> {
+    let (command, rest) = match file_name(path) {
+        "podseal" if &*words.first()?.text == "enter" => launched(&words[1..]).split_first()?,
         "env" => {
             let assignments = words
                 .iter()
                 .take_while(|word| word.text.contains('=') && !word.text.starts_with('-'));
-            match words.get(assignments.count()..).unwrap_or_default() {
-                [command, rest @ ..] if !command.is_open && !command.text.starts_with('-') => {
-                    program(&command.text, rest)
-                }
-                _ => unclear(path, words),
+            let (command, rest) = words.get(assignments.count()..)?.split_first()?;
+            if command.text.starts_with('-') {
+                return None;
             }
+            (command, rest)
         }
-        _ => unclear(path, words),
-    }
+        _ => return None,
+    };
+    (!command.is_open).then_some((command, rest))
 }
 
 /// The command behind `podseal enter` and its options.
-fn launched(words: &[Word<Origin>]) -> Program {
+fn launched<P>(words: &[Word<P>]) -> &[Word<P>] {
     const VALUED: &[&str] = &["--level", "--families", "--join", "--color"];
     let mut rest = words;
     loop {
         match rest {
-            [dashes, after @ ..] if dashes.text == "--" => {
-                rest = after;
-                break;
-            }
-            [option, _, after @ ..] if VALUED.contains(&option.text.as_str()) => rest = after,
+            [dashes, after @ ..] if &*dashes.text == "--" => return after,
+            [option, _, after @ ..] if VALUED.contains(&&*option.text) => rest = after,
             [option, after @ ..] if option.text.starts_with('-') => rest = after,
-            _ => break,
+            _ => return rest,
         }
-    }
-    match rest {
-        [command, rest @ ..] if !command.is_open => program(&command.text, rest),
-        _ => unclear("podseal enter", words),
     }
 }
 
-fn unclear(path: &str, words: &[Word<Origin>]) -> Program {
+fn unclear<P>(path: &str, words: &[Word<P>]) -> Program<P> {
     let is_podman = |text: &str| text.to_ascii_lowercase().contains("podman");
     if is_podman(path) || words.iter().any(|word| is_podman(&word.text)) {
         Program::Unclear {
@@ -149,11 +160,11 @@ fn unclear(path: &str, words: &[Word<Origin>]) -> Program {
 }
 
 /// Whether systemd puts something in the place of `$NAME` or `${NAME}`.
-fn has_variable(text: &str) -> bool {
-    text.replace("$$", "")
-        .split('$')
-        .skip(1)
-        .any(|after| after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{'))
+pub(crate) fn has_variable(text: &str) -> bool {
+    text.contains('$')
+        && text.replace("$$", "").split('$').skip(1).any(|after| {
+            after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{')
+        })
 }
 
 /// Whether a specifier is left that podseal has no value for.

@@ -33,7 +33,7 @@ pub(super) fn read(subject: &Subject) -> (Vec<Ignore>, Vec<(&'static Rule, Fault
                 continue;
             };
             let origin = Origin {
-                file: source.path.clone(),
+                file: source.path.as_str().into(),
                 line: at + 1,
             };
             match parse(rest) {

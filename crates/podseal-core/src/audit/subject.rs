@@ -90,7 +90,7 @@ impl Subject {
 
     /// Its first line, for what has no other.
     pub(super) fn start(&self) -> Option<Place> {
-        let file = self.files.first()?.path.clone();
+        let file = self.files.first()?.path.as_str().into();
         Some(Place::whole(&Origin { file, line: 1 }))
     }
 

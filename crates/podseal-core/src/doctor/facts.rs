@@ -146,6 +146,9 @@ pub struct Podman {
     pub info: Trial<Info>,
     /// conmon's path.
     pub conmon: Option<PathBuf>,
+    /// The seccomp profile that a container's is made from at level strict;
+    /// the error is what is wrong with it.
+    pub profile: Trial<PathBuf>,
     /// Installed OCI runtimes, each tried at each level.
     pub runtimes: Vec<Runtime>,
     /// The value of `PODMAN_NO_PAUSE_PROCESS`.
@@ -169,6 +172,8 @@ pub struct Info {
     pub oci_runtime: PathBuf,
     /// Path of conmon.
     pub conmon: PathBuf,
+    /// Path of the seccomp profile that containers get by default.
+    pub seccomp_profile: Option<PathBuf>,
 }
 
 /// An OCI runtime.

@@ -157,7 +157,7 @@ fn landlock(facts: &Facts) -> Judgement {
         let optional = landlock.missing.iter().map(|mechanism| {
             let since = match mechanism.need {
                 Need::Landlock(right) => format!(" (Linux {})", right.since().1),
-                Need::NoNewPrivileges | Need::Seccomp => String::new(),
+                Need::NoNewPrivileges | Need::Seccomp | Need::Container => String::new(),
             };
             format!("without \"{}\"{since}, which is optional", mechanism.title)
         });
@@ -199,7 +199,9 @@ fn i386(facts: &Facts) -> Option<Judgement> {
     Some(match unsealed.outcome("i386")? {
         Outcome::Succeeded => Judgement::ok("work; the seal kills the caller"),
         Outcome::Refused { .. } | Outcome::Killed { .. } => Judgement::ok("do not work"),
-        Outcome::NotTried { reason } => Judgement::ok(reason.as_str()),
+        Outcome::NotStarted { reason } | Outcome::NotTried { reason } => {
+            Judgement::ok(reason.as_str())
+        }
     })
 }
 

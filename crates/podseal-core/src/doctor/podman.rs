@@ -57,6 +57,14 @@ pub(super) const CHECKS: &[Check] = &[
         rule: Rule::Where(conmon),
     },
     Check {
+        id: "container-profile",
+        title: "seccomp profile",
+        group: Group::Podman,
+        looked_at: "the file that `podman info` names",
+        carries: Some(Level::Strict),
+        rule: Rule::Where(profile),
+    },
+    Check {
         id: "oci-runtime",
         title: "OCI runtimes",
         group: Group::Podman,
@@ -179,6 +187,24 @@ fn conmon(facts: &Facts) -> Option<Judgement> {
         Some(path) => Judgement::ok(path.display().to_string()),
         None => Judgement::problem("not found", "Podman starts no container without it")
             .fix(Fix::install(facts, "conmon", "conmon")),
+    })
+}
+
+/// What the profile of containers at level strict is made from.
+fn profile(facts: &Facts) -> Option<Judgement> {
+    facts.podman.path.as_ref()?;
+    Some(match &facts.podman.profile {
+        Err(why) => Judgement::unknown(why),
+        Ok(Ok(path)) => Judgement::ok(path.display().to_string()),
+        Ok(Err(said)) => Judgement::problem(
+            said.as_str(),
+            "level strict makes the container's profile from it",
+        )
+        .fix(Fix::install(
+            facts,
+            "golang-github-containers-common",
+            "containers-common",
+        )),
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn judge(facts: &Facts) -> Judgement {
 fn compare(level: Level, unsealed: &ProbeReport, sealed: &ProbeReport) -> (Status, String) {
     let verdicts: Vec<(&str, Verdict)> = PROBES
         .iter()
-        .filter(|probe| probe.is_closed_by(level))
+        .filter(|probe| probe.is_closed_by(level.on_host()))
         .filter_map(|probe| {
             let (unsealed, sealed) = (unsealed.outcome(probe.id)?, sealed.outcome(probe.id)?);
             Some((probe.id, verdict(unsealed, sealed)))

@@ -17,6 +17,7 @@ fn report(sealed: &Outcome) -> ProbeReport {
             .map(|id| ProbeResult {
                 id: id.into(),
                 outcome: sealed.clone(),
+                evidence: None,
             })
             .into(),
     }
@@ -84,7 +85,9 @@ fn healthy() -> Facts {
                 storage: "/s".into(),
                 oci_runtime: "/usr/bin/crun".into(),
                 conmon: "/usr/bin/conmon".into(),
+                seccomp_profile: Some("/seccomp.json".into()),
             })),
+            profile: Ok(Ok("/seccomp.json".into())),
             conmon: Some("/usr/bin/conmon".into()),
             runtimes: vec![runtime("/usr/bin/crun")],
             no_pause_process: None,

@@ -1,12 +1,16 @@
 //! What a seal is not put on.
 
+use super::mend::{self, Edit};
 use super::{COPIED, Sealing};
 use crate::audit::command::{Command, Program};
 use crate::audit::{Finding, Severity, rules};
 use crate::podman::invocation::Verb;
+use crate::podman::strict::{self, Stage};
 use crate::policy::level::Level;
+use crate::socket_address::{SocketAddress, SocketKind};
 use crate::unit::Effect;
 use crate::unit::effective::service::Service;
+use crate::unit::effective::socket::{Listen, Socket};
 use crate::unit::effective::{Located, Origin};
 use crate::unit::exec::{ExecCommand, raw_commands};
 use crate::unit::name::UnitName;
@@ -24,7 +28,13 @@ pub struct Refusal {
     pub message: String,
     /// What to do about it.
     pub fix: String,
+    /// What to change in the user's file, to the letter, where that is known.
+    pub edit: Option<Edit>,
+    /// The image, where it is that which is not pinned.
+    pub image: Option<String>,
 }
+
+const NOT_SEALABLE: &str = "socket-not-sealable";
 
 /// Rules of `podseal check` that stand against a seal, and from which level on.
 /// Those that find errors do so at every level, unless they are here: an error
@@ -42,26 +52,62 @@ const AGAINST: &[(&str, Level)] = &[
     // Whose namespaces are joined is the manager's user's.
     ("user-directive", Level::Families),
     // Level families promises nothing about what is handed over.
-    ("socket-not-sealable", Level::Standard),
+    (NOT_SEALABLE, Level::Standard),
     ("open-file", Level::Standard),
     ("fd-store", Level::Standard),
     ("preserve-fds", Level::Standard),
 ];
 
-/// Whether a finding stands against a seal of this level.
-#[must_use]
-pub fn is_against(finding: &Finding, level: Level) -> bool {
-    let row = AGAINST.iter().find(|(id, _)| *id == finding.rule.id);
-    row.map_or(finding.rule.severity == Severity::Error, |(_, from)| {
-        level >= *from
-    })
+/// What findings are judged by.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// The level of the seal.
+    pub level: Level,
+    /// Where UDP sockets are opened that are accepted.
+    pub accepted_udp: Vec<Origin>,
+}
+
+impl Judge {
+    /// Whether a finding stands against the seal.
+    #[must_use]
+    pub fn is_against(&self, finding: &Finding) -> bool {
+        if finding.rule.id == NOT_SEALABLE
+            && let Some(span) = &finding.span
+            && self.accepted_udp.contains(&span.origin)
+        {
+            return false;
+        }
+        let row = AGAINST.iter().find(|(id, _)| *id == finding.rule.id);
+        row.map_or(finding.rule.severity == Severity::Error, |(_, from)| {
+            self.level >= *from
+        })
+    }
+}
+
+/// Where a socket unit opens UDP sockets.
+pub fn udp_sockets(socket: &Socket) -> impl Iterator<Item = &Origin> {
+    let is_udp = |listen: &&Located<Listen>| match &listen.value {
+        Listen::Socket { kind, address, .. } => {
+            *kind == SocketKind::Datagram
+                && matches!(
+                    address,
+                    SocketAddress::Inet { .. } | SocketAddress::Inet6 { .. }
+                )
+        }
+        _ => false,
+    };
+    socket
+        .listen
+        .iter()
+        .filter(is_udp)
+        .map(|listen| &listen.origin)
 }
 
 /// Those findings that stand against a seal, whatever a comment says: a comment
 /// seals nothing.
 #[must_use]
-pub fn of_findings(findings: &[Finding], level: Level) -> Vec<Refusal> {
-    let against = findings.iter().filter(|f| is_against(f, level));
+pub fn of_findings(findings: &[Finding], judge: &Judge) -> Vec<Refusal> {
+    let against = findings.iter().filter(|finding| judge.is_against(finding));
     against
         .map(|finding| Refusal {
             id: finding.rule.id,
@@ -69,6 +115,8 @@ pub fn of_findings(findings: &[Finding], level: Level) -> Vec<Refusal> {
             origin: finding.span.as_ref().map(|span| span.origin.clone()),
             message: finding.message.clone(),
             fix: finding.fix.clone(),
+            edit: mend::edit(finding),
+            image: None,
         })
         .collect()
 }
@@ -131,11 +179,40 @@ pub(super) fn of_commands(sealing: &Sealing<'_>) -> Vec<Refusal> {
                         origin: Some(command.origin.clone()),
                         message: rule.message.to_owned(),
                         fix: rule.fix.to_owned(),
+                        edit: None,
+                        image: None,
                     }),
             );
         }
     }
     refusals
+}
+
+/// What of a container's own options contradicts the level.
+#[must_use]
+pub fn of_container(sealing: &Sealing<'_>) -> Vec<Refusal> {
+    if sealing.level < Level::Strict {
+        return Vec::new();
+    }
+    let service = sealing.service;
+    let commands = service.commands_of("ExecStart").iter();
+    let podman = commands.filter_map(|command| {
+        let command = Command::new("ExecStart", command, None);
+        let podman = command.podman().cloned();
+        podman.filter(|podman| podman.verb == Verb::Run)
+    });
+    podman
+        .flat_map(|podman| strict::contradictions(&podman, Stage::Written))
+        .map(|found| Refusal {
+            id: found.id,
+            unit: service.unit.clone(),
+            origin: found.word.map(|word| word.place),
+            message: found.message,
+            fix: found.fix.to_owned(),
+            edit: None,
+            image: found.image,
+        })
+        .collect()
 }
 
 /// The rule of this name looks at all commands, and is content with one that
@@ -159,6 +236,8 @@ fn no_podman(service: &Service) -> Option<Refusal> {
         message: "ExecStart= does not start a container with Podman, as far as podseal can see"
             .to_owned(),
         fix: rule.fix.to_owned(),
+        edit: None,
+        image: None,
     })
 }
 
@@ -195,6 +274,8 @@ fn prefixes(service: &Service) -> Vec<Refusal> {
                 origin: Some(line.origin.clone()),
                 message: (*message).to_owned(),
                 fix: (*fix).to_owned(),
+                edit: None,
+                image: None,
             })
         })
         .collect()
@@ -220,6 +301,8 @@ fn of_lines(service: &Service) -> Vec<Refusal> {
                 origin: Some(setting.origin.clone()),
                 message,
                 fix: "correct the line, or remove it".to_owned(),
+                edit: None,
+                image: None,
             });
         }
     }

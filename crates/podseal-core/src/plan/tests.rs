@@ -10,6 +10,11 @@ use crate::unit::file::UnitFile;
 
 const PATH: &str = "/c/web.service.d/50-podseal.conf";
 const PODSEAL: &str = "/usr/bin/podseal";
+const STRICT: Profile<'_> = Profile {
+    path: "/c/$a %t/50-podseal.seccomp.json",
+    text: "{}",
+};
+const PINNED: &str = "x@sha256:458c97e0eeb0ebf72181a074ef479436f07ee48a1b833cdcff30a4f12785727e";
 
 fn service(unit: &str, text: &str, dropins: &[(&str, &str)], scope: Scope) -> Service {
     let source = |path: &str, text: &str| Source {
@@ -36,6 +41,9 @@ fn sealing(service: &Service, level: Level) -> Sealing<'_> {
         service,
         unit: &service.unit,
         level,
+        given_up: GivenUp::default(),
+        allow_connect: false,
+        profile: (level >= Level::Strict).then_some(STRICT),
         podseal: PODSEAL,
     }
 }
@@ -64,7 +72,10 @@ fn the_seal_of_a_unit_made_by_podman_generate_systemd() {
     let text = drop_in(&sealing(&base, Level::Standard)).expect("can be written");
     let made = Made {
         level: Level::Standard,
+        given_up: GivenUp::default(),
         base: super::base(&base),
+        profile: None,
+        allow_connect: false,
     };
     assert_eq!(read(&text), Found::Ours(made));
     let expected = "[Service]
@@ -86,6 +97,68 @@ ExecStart=/usr/bin/podseal enter --level=standard \"--families=AF_UNIX AF_NETLIN
         .map(|line| line.to_owned() + "\n")
         .collect();
     assert_eq!(settings, expected);
+}
+
+#[test]
+fn the_options_for_the_container_come_behind_the_verb() {
+    for (start, expected) in [
+        (
+            "/usr/bin/podman run --network=none",
+            r#"run OPTIONS "--security-opt=seccomp=/c/$$a %%t/50-podseal.seccomp.json" --network=none"#,
+        ),
+        (
+            ":/usr/bin/env A=1 podman --log-level=info container run -d",
+            r#"run OPTIONS "--security-opt=seccomp=/c/$a %%t/50-podseal.seccomp.json" -d"#,
+        ),
+    ] {
+        let unit = format!("[Service]\nExecStart={start} {PINNED} $A run\n");
+        let base = service("web.service", &unit, &[], Scope::User);
+        let sealing = Sealing {
+            allow_connect: true,
+            ..sealing(&base, Level::Strict)
+        };
+        let text = drop_in(&sealing).expect("can be written");
+        let options = "--cap-drop=all --security-opt=no-new-privileges --read-only";
+        let expected = format!("{} {PINNED} $A run\n", expected.replace("OPTIONS", options));
+        assert!(text.ends_with(&expected), "{text}");
+        assert!(text.contains(" --allow-connect "), "{text}");
+        let made = Made {
+            level: Level::Strict,
+            given_up: GivenUp::default(),
+            base: super::base(&base),
+            profile: Some(header::hash(STRICT.text)),
+            allow_connect: true,
+        };
+        assert_eq!(read(&text), Found::Ours(made));
+        let sealed = service("web.service", &unit, &[(PATH, &text)], Scope::User);
+        assert_eq!(verify::undone(&sealing, &sealed, PATH), []);
+        // Without one of the options it would not be the seal.
+        let text = text.replace(" --read-only ", " ");
+        let sealed = service("web.service", &unit, &[(PATH, &text)], Scope::User);
+        assert_eq!(verify::undone(&sealing, &sealed, PATH).len(), 1);
+    }
+}
+
+#[test]
+fn what_contradicts_level_strict_is_refused() {
+    for (words, ids) in [
+        ("run x", &["image-not-pinned"][..]),
+        ("run --rootfs /x", &["not-strict", "image-not-pinned"]),
+        (&*format!("run --privileged {PINNED}"), &["not-strict"]),
+        (&*format!("run {PINNED} --privileged"), &[]),
+    ] {
+        let unit = format!("[Service]\nExecStart=/usr/bin/podman {words}\n");
+        let base = service("web.service", &unit, &[], Scope::User);
+        let refusals = refusal::of_container(&sealing(&base, Level::Strict));
+        let found: Vec<&str> = refusals.iter().map(|refusal| refusal.id).collect();
+        assert_eq!(found, ids, "{words}");
+        assert!(
+            refusals.iter().all(|refusal| refusal.origin.is_some()),
+            "{refusals:?}"
+        );
+        let standard = refusal::of_container(&sealing(&base, Level::Standard));
+        assert_eq!(standard, [], "{words}");
+    }
 }
 
 #[test]
@@ -115,7 +188,7 @@ fn what_the_seal_is_put_on_makes_no_difference() {
         "ExecStart=/usr/bin/podman run x\nSystemCallFilter=~@mount",
         "ExecStart=/usr/bin/podman run a\\\n# comment\n  b",
     ] {
-        for level in Level::ALL {
+        for level in [Level::Families, Level::Standard] {
             let unit = format!("[Service]\n{unit}");
             assert_eq!(undone(&unit, &[], level), [""; 0], "{unit}");
         }
@@ -244,7 +317,7 @@ proptest! {
         let base = service("web.service", &text, &[], Scope::User);
         prop_assume!(base.loads);
         let podseal = crate::unit::exec::simplify(&podseal);
-        let sealing = Sealing { service: &base, unit: &base.unit, level: Level::Standard, podseal: &podseal };
+        let sealing = Sealing { podseal: &podseal, ..sealing(&base, Level::Standard) };
         let drop_in = drop_in(&sealing).expect("can be written");
         let sealed = service("web.service", &text, &[(PATH, &drop_in)], Scope::User);
         prop_assert_eq!(verify::undone(&sealing, &sealed, PATH), Vec::<Refusal>::new());

@@ -49,6 +49,8 @@ pub fn undone(sealing: &Sealing<'_>, sealed: &Service, path: &str) -> Vec<Refusa
         origin,
         message,
         fix: fix.to_owned(),
+        edit: None,
+        image: None,
     };
     if !sealed.dropins.iter().any(|dropin| dropin == path) {
         let message = format!(
@@ -62,7 +64,7 @@ pub fn undone(sealing: &Sealing<'_>, sealed: &Service, path: &str) -> Vec<Refusa
     lost.map(|(key, ..)| {
         let origins = sealed.origins.get(&format!("Service.{key}"));
         let mut others = origins.into_iter().flatten();
-        let other = others.rfind(|origin| origin.file != path);
+        let other = others.rfind(|origin| *origin.file != *path);
         let message = format!("{key}= is not what the seal sets");
         let fix =
             "remove the line, or let its drop-in have a name that sorts before 50-podseal.conf";
@@ -90,7 +92,8 @@ fn values(commands: &[Located<ExecCommand>]) -> Vec<ExecCommand> {
     commands.iter().map(|c| c.value.clone()).collect()
 }
 
-/// The service's own commands, at level standard behind the launcher.
+/// The service's own commands, from level standard on behind the launcher, and
+/// at level strict with the options for the container.
 fn expected_commands(sealing: &Sealing<'_>) -> Vec<ExecCommand> {
     let commands = sealing.service.commands_of("ExecStart");
     if sealing.level < Level::Standard {
@@ -98,16 +101,22 @@ fn expected_commands(sealing: &Sealing<'_>) -> Vec<ExecCommand> {
     }
     let behind = |command: &Located<ExecCommand>| {
         let mut argv = sealing.launcher(command);
-        let mut own = command.value.argv.iter();
         let expands = !command.value.prefixes.no_env_expand;
-        argv.extend(own.next().map(|program| {
+        let literal = |word: &String| {
             if expands {
-                without_variables(program)
+                without_variables(word)
             } else {
-                program.clone()
+                word.clone()
             }
-        }));
-        argv.extend(own.cloned());
+        };
+        let mut own = command.value.argv.clone();
+        if let Some(program) = own.first_mut() {
+            *program = literal(program);
+        }
+        if let Some((at, options)) = sealing.options(&command.value) {
+            own.splice(at..at, options.iter().map(literal));
+        }
+        argv.extend(own);
         ExecCommand {
             path: sealing.podseal.to_owned(),
             argv,

@@ -6,13 +6,15 @@
 
 mod tables;
 
+use std::sync::Arc;
+
 use tables::{GLOBAL, KUBE_PLAY, RUN, Syntax};
 
 /// A word of a command, and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word<P> {
     /// The word as Podman gets it.
-    pub text: String,
+    pub text: Arc<str>,
     /// Whether systemd puts something else in its place when it starts the
     /// command (`$NAME`), or podseal does not know what it puts (`%S`).
     pub is_open: bool,
@@ -26,7 +28,7 @@ pub struct CommandOption<P> {
     /// The long name; an alias is replaced by what it stands for.
     pub name: &'static str,
     /// What was given, `None` for an option without a value.
-    pub value: Option<String>,
+    pub value: Option<Arc<str>>,
     /// Whether the value is known only when the command is started.
     pub is_open: bool,
     /// The word that it begins with.
@@ -58,6 +60,8 @@ pub struct Invocation<P> {
     pub verb: Verb,
     /// The word that asks for it.
     pub verb_word: Option<Word<P>>,
+    /// The last word before the verb's own options: `run` in `container run`.
+    pub before_options: Option<Word<P>>,
     /// Podman's own options and those of the verb.
     pub options: Vec<CommandOption<P>>,
     /// What follows the options: the image of `run` and its arguments.
@@ -82,6 +86,11 @@ impl<P: Clone> Invocation<P> {
             Some(word) if !word.is_open => reader.verb(&word.text),
             _ => Verb::Unknown,
         };
+        let before_options = reader
+            .at
+            .checked_sub(1)
+            .and_then(|at| words.get(at))
+            .cloned();
         match verb {
             Verb::Run => reader.options(&[RUN, GLOBAL]),
             Verb::KubePlay => reader.options(&[KUBE_PLAY, GLOBAL]),
@@ -103,6 +112,7 @@ impl<P: Clone> Invocation<P> {
         Self {
             verb,
             verb_word,
+            before_options,
             options: reader.options,
             operands,
             unclear,
@@ -155,7 +165,7 @@ impl<P: Clone> Reader<'_, P> {
     }
 
     fn verb(&mut self, text: &str) -> Verb {
-        let starts_all = self.words.iter().any(|word| word.text == "--all");
+        let starts_all = self.words.iter().any(|word| &*word.text == "--all");
         let of_container = |verb: &str| match verb {
             "run" | "create" => Verb::Run,
             // podman-restart.service; what it starts, `restart-by-podman` finds.
@@ -169,15 +179,13 @@ impl<P: Clone> Reader<'_, P> {
                 .next()
                 .map_or(Verb::Unknown, |word| of_container(&word.text)),
             "kube" | "play" => match self.next() {
-                Some(word) if matches!(word.text.as_str(), "play" | "kube") => Verb::KubePlay,
-                Some(word) if matches!(word.text.as_str(), "down" | "generate") => Verb::Other,
+                Some(word) if matches!(&*word.text, "play" | "kube") => Verb::KubePlay,
+                Some(word) if matches!(&*word.text, "down" | "generate") => Verb::Other,
                 _ => Verb::Unknown,
             },
             "pod" => match self.next() {
-                Some(word) if matches!(word.text.as_str(), "start" | "restart" | "unpause") => {
-                    Verb::Start
-                }
-                Some(word) if matches!(word.text.as_str(), "create" | "stop" | "rm" | "kill") => {
+                Some(word) if matches!(&*word.text, "start" | "restart" | "unpause") => Verb::Start,
+                Some(word) if matches!(&*word.text, "create" | "stop" | "rm" | "kill") => {
                     Verb::Other
                 }
                 _ => Verb::Unknown,
@@ -194,7 +202,7 @@ impl<P: Clone> Reader<'_, P> {
                 let why = format!("{} may stand for any options", word.text);
                 self.unclear.get_or_insert((word, why));
                 self.at += 1;
-            } else if word.text == "--" {
+            } else if &*word.text == "--" {
                 self.at += 1;
                 return;
             } else if let Some(long) = word.text.strip_prefix("--") {
@@ -211,7 +219,7 @@ impl<P: Clone> Reader<'_, P> {
 
     fn long(&mut self, word: &Word<P>, long: &str, tables: &[&'static [Syntax]]) {
         let (name, value) = match long.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
+            Some((name, value)) => (name, Some(value.into())),
             None => (long, None),
         };
         let mut rows = tables.iter().copied().flatten();
@@ -233,7 +241,7 @@ impl<P: Clone> Reader<'_, P> {
             let rest = &word.text[at + letter.len_utf8()..];
             if !row.takes_value {
                 if let Some(value) = rest.strip_prefix('=') {
-                    self.push(row, Some(value.to_owned()), word);
+                    self.push(row, Some(value.into()), word);
                     return;
                 }
                 self.push(row, None, word);
@@ -242,13 +250,13 @@ impl<P: Clone> Reader<'_, P> {
                 return;
             } else {
                 let value = rest.strip_prefix('=').unwrap_or(rest);
-                self.push(row, Some(value.to_owned()), word);
+                self.push(row, Some(value.into()), word);
                 return;
             }
         }
     }
 
-    fn push(&mut self, row: &Syntax, value: Option<String>, word: &Word<P>) {
+    fn push(&mut self, row: &Syntax, value: Option<Arc<str>>, word: &Word<P>) {
         self.options.push(CommandOption {
             name: row.long,
             value,

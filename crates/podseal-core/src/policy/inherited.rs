@@ -74,7 +74,7 @@ pub const fn check(socket: SocketIdentity, seal: &Seal) -> Result<(), Unsealable
     } = socket;
     match (seal.level, family) {
         (Level::Families, _) | (_, Family::UNIX | Family::NETLINK) => Ok(()),
-        (Level::Standard, Family::INET | Family::INET6) => match (kind, protocol) {
+        (Level::Standard | Level::Strict, Family::INET | Family::INET6) => match (kind, protocol) {
             (STREAM, TCP) => Ok(()),
             (DATAGRAM, UDP) if seal.allow_udp => Ok(()),
             (DATAGRAM, UDP) => Err(Unsealable::Udp),
@@ -84,7 +84,7 @@ pub const fn check(socket: SocketIdentity, seal: &Seal) -> Result<(), Unsealable
                 protocol,
             }),
         },
-        (Level::Standard, _) => Err(Unsealable::Other {
+        (Level::Standard | Level::Strict, _) => Err(Unsealable::Other {
             family,
             kind,
             protocol,

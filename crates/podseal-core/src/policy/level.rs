@@ -16,11 +16,24 @@ pub enum Level {
     /// And the sockets that are handed over cannot be turned outward.
     #[default]
     Standard,
+    /// And the container has no capabilities, a read-only root, fewer system
+    /// calls and a pinned image.
+    Strict,
 }
 
 impl Level {
     /// All levels, the weakest first.
-    pub const ALL: [Self; 2] = [Self::Families, Self::Standard];
+    pub const ALL: [Self; 3] = [Self::Families, Self::Standard, Self::Strict];
+
+    /// What it is outside of the container, where Podman, conmon and the OCI
+    /// runtime run: the rest of it is options for the container.
+    #[must_use]
+    pub const fn on_host(self) -> Self {
+        match self {
+            Self::Families => Self::Families,
+            Self::Standard | Self::Strict => Self::Standard,
+        }
+    }
 
     /// What this level does not stop.
     #[must_use]
@@ -38,6 +51,12 @@ impl Level {
                 "health checks, `podman exec` and auto-update run outside the seal",
                 "kernel bugs, and denial of the service itself",
             ],
+            Self::Strict => &[
+                "outside of the container Podman, conmon and the OCI runtime are under level standard: they can ask the user's systemd to start something unsealed",
+                "datagrams to UNIX sockets that are mounted into the container, which need no connect(2)",
+                "health checks, `podman exec` and auto-update run outside the launcher's seal",
+                "kernel bugs, and denial of the service itself",
+            ],
         }
     }
 }
@@ -47,6 +66,7 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::Families => "families",
             Self::Standard => "standard",
+            Self::Strict => "strict",
         })
     }
 }

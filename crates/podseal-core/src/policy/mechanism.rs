@@ -27,6 +27,8 @@ pub enum Need {
     Seccomp,
     /// A right or scope of landlock(7).
     Landlock(Landlock),
+    /// An option of podman-run(1), so that it is the container that has it.
+    Container,
 }
 
 /// A right or scope of landlock(7) that a seal takes away.
@@ -176,6 +178,72 @@ pub static NO_UDP: Mechanism = Mechanism {
     is_required: false,
 };
 
+/// No capabilities in the container (`--cap-drop=all`).
+pub static NO_CAPABILITIES: Mechanism = Mechanism {
+    id: "no-capabilities",
+    title: "no capabilities in the container",
+    level: Level::Strict,
+    need: Need::Container,
+    is_required: true,
+};
+
+/// A read-only root in the container (`--read-only`): what is written goes to
+/// volumes, and to the tmpfs that Podman mounts on /tmp, /var/tmp and /run.
+pub static READ_ONLY: Mechanism = Mechanism {
+    id: "read-only-root",
+    title: "a read-only root in the container",
+    level: Level::Strict,
+    need: Need::Container,
+    is_required: true,
+};
+
+/// No connect(2) in the container, not even to UNIX sockets.
+pub static NO_CONNECT: Mechanism = Mechanism {
+    id: "no-connect",
+    title: "no connect(2) in the container",
+    level: Level::Strict,
+    need: Need::Container,
+    is_required: true,
+};
+
+/// No bind(2) in the container.
+pub static NO_BIND: Mechanism = Mechanism {
+    id: "no-bind",
+    title: "no bind(2) in the container",
+    level: Level::Strict,
+    need: Need::Container,
+    is_required: true,
+};
+
+/// No listen(2) in the container: it does nothing, and says that it did.
+///
+/// Landlock knows no right to listen.
+pub static NO_LISTEN: Mechanism = Mechanism {
+    id: "no-listen",
+    title: "no listen(2) in the container",
+    level: Level::Strict,
+    need: Need::Container,
+    is_required: true,
+};
+
+/// No namespaces, mounts, tracing, keys and the like in the container.
+pub static FEWER_CALLS: Mechanism = Mechanism {
+    id: "fewer-calls",
+    title: "fewer system calls in the container",
+    level: Level::Strict,
+    need: Need::Container,
+    is_required: true,
+};
+
+/// An image that is pinned by digest: what was looked at is what runs.
+pub static PINNED: Mechanism = Mechanism {
+    id: "pinned-image",
+    title: "an image that is pinned by digest",
+    level: Level::Strict,
+    need: Need::Container,
+    is_required: true,
+};
+
 /// All parts of all levels.
 ///
 /// Landlock's rights over files are not among them: with any of them a process
@@ -193,6 +261,13 @@ pub static MECHANISMS: &[&Mechanism] = &[
     &NO_SIGNALS_OUT,
     &NO_ABSTRACT_SOCKETS,
     &NO_UDP,
+    &NO_CAPABILITIES,
+    &READ_ONLY,
+    &NO_CONNECT,
+    &NO_BIND,
+    &NO_LISTEN,
+    &FEWER_CALLS,
+    &PINNED,
 ];
 
 /// The parts that a level has.
@@ -210,12 +285,13 @@ mod tests {
     #[test]
     fn levels_build_on_one_another() {
         let ids = |level| of(level).map(|m| m.id).collect::<Vec<_>>();
-        let (families, standard) = (ids(Level::Families), ids(Level::Standard));
+        let [families, standard, strict] = Level::ALL.map(ids);
         assert_eq!(standard[..families.len()], families);
-        assert_eq!(standard.len(), MECHANISMS.len());
+        assert_eq!(strict[..standard.len()], standard);
+        assert_eq!(strict.len(), MECHANISMS.len());
         assert!(of(Level::Families).all(|m| !matches!(m.need, Need::Landlock(_))));
-        for (index, id) in standard.iter().enumerate() {
-            assert!(!standard[..index].contains(id), "{id} twice");
+        for (index, id) in strict.iter().enumerate() {
+            assert!(!strict[..index].contains(id), "{id} twice");
         }
     }
 }

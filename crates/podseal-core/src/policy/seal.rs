@@ -4,6 +4,9 @@ use super::families::FamilySet;
 use super::level::Level;
 use super::mechanism::{self, Mechanism};
 
+/// What [`Seal::allows_connect`] comes to, for reports.
+pub const ALLOW_CONNECT: &str = "connect(2) is allowed in the container (--allow-connect): it reaches the UNIX sockets that it sees";
+
 /// What a service is to be sealed with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seal {
@@ -13,6 +16,8 @@ pub struct Seal {
     pub families: FamilySet,
     /// Whether UDP sockets are accepted, which no level can seal.
     pub allow_udp: bool,
+    /// Whether the container may call connect(2) in spite of level strict.
+    pub allow_connect: bool,
     /// Whether to go on without what this kernel does not have.
     pub best_effort: bool,
     /// What to leave out, for a unit that does not ask for it.
@@ -50,10 +55,18 @@ impl Seal {
             && self.families.iter().all(|family| local.contains(family))
     }
 
+    /// Whether the container may call connect(2) although the level takes that
+    /// away: something that every report has to say.
+    #[must_use]
+    pub fn allows_connect(&self) -> bool {
+        self.allow_connect && self.level >= mechanism::NO_CONNECT.level
+    }
+
     /// The mechanisms that it consists of.
     #[must_use]
     pub fn mechanisms(&self) -> Vec<&'static Mechanism> {
         let left_out = [
+            (&mechanism::NO_CONNECT, self.allow_connect),
             (&mechanism::FAMILIES, self.without.families),
             (&mechanism::NATIVE_ABI, self.without.abi),
             (&mechanism::NO_IO_URING, self.without.io_uring),
@@ -72,6 +85,7 @@ impl Seal {
         ];
         let flags = [
             (self.allow_udp, "--allow-udp"),
+            (self.allow_connect, "--allow-connect"),
             (self.best_effort, "--best-effort"),
             (self.without.families, "--without=families"),
             (self.without.abi, "--without=abi"),

@@ -7,7 +7,7 @@ use super::{Live, Report};
 use crate::unit::effective::Scope;
 
 /// Raised by incompatible changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What `podseal status` and `podseal list` print.
 #[derive(Debug, Serialize)]

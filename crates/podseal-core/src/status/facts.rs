@@ -56,6 +56,8 @@ pub struct Promise {
     pub directives: Vec<&'static str>,
     /// How many system-call filters they are at least.
     pub filters: u32,
+    /// What was given up on purpose of a level that was asked for.
+    pub given_up: Vec<&'static str>,
     /// The drop-in that `podseal seal` wrote, or what is in its place.
     pub drop_in: Option<DropIn>,
     /// When the newest of the files that say so was changed, in milliseconds
@@ -167,6 +169,9 @@ pub struct Process {
     pub seccomp: u32,
     /// How many filters; before Linux 5.9 it is not told.
     pub filters: Option<u32>,
+    /// Whether it has capabilities, or can get some: its bounding set is not
+    /// empty.
+    pub has_capabilities: bool,
     /// Whose user namespace it is in.
     pub user_namespace: Relation,
     /// Whose network namespace it is in.

@@ -1,6 +1,6 @@
 //! What a service's files say of its seal.
 
-use super::facts::{DropIn, Promise};
+use super::facts::{DropIn, DropInState, Promise};
 use crate::policy::families::FamilySet;
 use crate::policy::level::Level;
 use crate::policy::mechanism::{
@@ -56,14 +56,40 @@ impl Promise {
             // systemd makes a filter of its own of each.
             promise.filters += u32::from(mechanism.need == Need::Seccomp);
         }
-        if let Some(launched) = of_launchers(commands) {
-            for mechanism in launched {
+        if let Some(seals) = launchers(commands) {
+            let by_drop_in = promise.commands_are_the_drop_ins(service);
+            for seal in &seals {
+                let asked = mechanism::of(seal.level).filter(|part| part.is_required);
+                let lost = asked.filter(|part| !sure(seal).any(|sure| sure == *part));
+                promise.given_up.extend(lost.map(|part| part.id));
+            }
+            let common = seals.first().into_iter().flat_map(sure);
+            let common = common
+                .filter(|part| {
+                    seals
+                        .iter()
+                        .all(|seal| sure(seal).any(|sure| sure == *part))
+                })
+                .filter(|part| part.need != Need::Container || by_drop_in);
+            for mechanism in common {
                 promise.add(mechanism);
             }
             promise.directives.push("ExecStart");
             promise.filters += 1;
         }
         promise
+    }
+
+    /// Whether all commands are those that podseal wrote for level strict, with
+    /// the container's options in them.
+    fn commands_are_the_drop_ins(&self, service: &Service) -> bool {
+        let Some(drop_in) = &self.drop_in else {
+            return false;
+        };
+        let mut commands = service.commands_of("ExecStart").iter();
+        drop_in.state == DropInState::Current
+            && drop_in.level >= Some(Level::Strict)
+            && commands.all(|command| *command.origin.file == *drop_in.path)
     }
 
     /// What a supervisor has started.
@@ -138,18 +164,12 @@ fn sure(seal: &Seal) -> impl Iterator<Item = &'static Mechanism> {
     })
 }
 
-/// What all commands have that go through the launcher; none where one does
-/// not.
-fn of_launchers(commands: &[Located<ExecCommand>]) -> Option<Vec<&'static Mechanism>> {
-    let mut common: Option<Vec<&'static Mechanism>> = None;
-    for command in commands {
-        let own: Vec<_> = sure(&launcher(&command.value.argv, &command.value.path)?).collect();
-        common = Some(match common {
-            None => own,
-            Some(others) => others.into_iter().filter(|m| own.contains(m)).collect(),
-        });
-    }
-    common
+/// What the launchers of all commands are asked for; none where a command has
+/// none.
+fn launchers(commands: &[Located<ExecCommand>]) -> Option<Vec<Seal>> {
+    let commands = commands.iter();
+    let seals = commands.map(|command| launcher(&command.value.argv, &command.value.path));
+    seals.collect()
 }
 
 /// The seal that a launcher is asked for. None where it is none, or where an
@@ -183,6 +203,7 @@ fn launcher(argv: &[String], path: &str) -> Option<Seal> {
             }
             ("--families", Some(families)) => seal.families = FamilySet::parse(families).ok()?,
             ("--best-effort", None) => seal.best_effort = true,
+            ("--allow-connect", None) => seal.allow_connect = true,
             ("--join" | "--argv0", Some(_)) | ("--make-pause" | "--allow-udp", None) => {}
             _ => return None,
         }

@@ -7,7 +7,7 @@ use super::Problem;
 use super::facts::{DropInState, HeldSocket, Loaded, Process, Role, Service, Socket, State};
 use crate::family::Family;
 use crate::policy::families::FamilySet;
-use crate::policy::mechanism::NO_NEW_PRIVILEGES;
+use crate::policy::mechanism::{NO_CAPABILITIES, NO_NEW_PRIVILEGES};
 use crate::socket_address::SocketAddress;
 use crate::unit::families::{AddressFamiliesReader, FilterMode};
 
@@ -20,6 +20,7 @@ const RULES: &[fn(&Service) -> Vec<Problem>] = &[
     other_sockets,
     not_read,
     undone,
+    given_up,
     drop_in,
     failed,
 ];
@@ -131,6 +132,12 @@ fn unsealed(service: &Service) -> Vec<Problem> {
 fn lacks(service: &Service, process: &Process, least: u32) -> Vec<String> {
     let promise = &service.promise;
     let mut lacks = Vec::new();
+    if promise.mechanisms.contains(&NO_CAPABILITIES.id)
+        && process.role == Role::Container
+        && process.has_capabilities
+    {
+        lacks.push("may have capabilities".to_owned());
+    }
     if promise.mechanisms.contains(&NO_NEW_PRIVILEGES.id) && !process.no_new_privs {
         lacks.push("may gain privileges (no_new_privs is not set)".to_owned());
     }
@@ -284,13 +291,32 @@ fn undone(service: &Service) -> Vec<Problem> {
     let Some((drop_in, level)) = made.filter(|(_, level)| promise.level() < Some(*level)) else {
         return Vec::new();
     };
+    let mut lacking = promise.lacking(level);
+    lacking.retain(|part| !promise.given_up.contains(part));
+    if lacking.is_empty() {
+        return Vec::new();
+    }
     let message = format!(
         "{} is for level {level}, and with the other files {} is missing",
         drop_in.path,
-        promise.lacking(level).join(", ")
+        lacking.join(", ")
     );
     let fix = "run `podseal seal` on it, which says what stands against it";
     vec![less("seal-undone", message, fix)]
+}
+
+/// What every report has to say.
+fn given_up(service: &Service) -> Vec<Problem> {
+    let parts = &service.promise.given_up;
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "options of the launcher give up, or may give up, {}",
+        parts.join(", ")
+    );
+    let fix = "seal it again without --best-effort and --allow-connect";
+    vec![note("given-up", message, fix)]
 }
 
 fn drop_in(service: &Service) -> Vec<Problem> {

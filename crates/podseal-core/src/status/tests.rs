@@ -13,6 +13,7 @@ fn process(pid: i32, role: Role) -> Process {
         no_new_privs: true,
         seccomp: 2,
         filters: Some(if role == Role::Container { 6 } else { 5 }),
+        has_capabilities: true,
         user_namespace: Relation::Pause,
         network_namespace: Relation::Host,
         sockets: Some(vec![HeldSocket {
@@ -42,6 +43,7 @@ fn sealed() -> Service {
             mechanisms: parts.collect(),
             directives: vec!["RestrictAddressFamilies", "NoNewPrivileges"],
             filters: 4,
+            given_up: Vec::new(),
             drop_in: Some(DropIn {
                 path: "/d/50-podseal.conf".into(),
                 level: Some(Level::Standard),
@@ -119,6 +121,10 @@ fn what_is_less() {
                 .mechanisms
                 .retain(|id| *id != mechanism::NO_TCP_BIND.id);
         }),
+        ("process-unsealed", |s| {
+            s.promise.mechanisms.push(mechanism::NO_CAPABILITIES.id);
+            processes(s)[2].has_capabilities = false;
+        }),
         // An accepted connection that was turned outward.
         ("other-socket", |s| {
             held(s).local = Some("127.0.0.1:4000".parse().unwrap());
@@ -144,6 +150,10 @@ fn what_is_less() {
 fn what_is_not_less() {
     let cases: &[(&[&str], Change)] = &[
         (&[], |s| processes(s)[0].filters = None),
+        (&["given-up"], |s| {
+            s.promise.given_up = vec![mechanism::NO_CONNECT.id];
+            s.promise.drop_in.as_mut().unwrap().level = Some(Level::Standard);
+        }),
         (&[], |s| {
             processes(s)[0].role = Role::Control;
             processes(s)[0].no_new_privs = false;

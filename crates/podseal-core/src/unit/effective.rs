@@ -26,6 +26,8 @@ pub mod view;
 mod reader;
 mod values;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{Effect, Problem};
@@ -52,7 +54,7 @@ pub enum Scope {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Origin {
     /// The path as the caller named it.
-    pub file: String,
+    pub file: Arc<str>,
     /// Counted from 1.
     pub line: usize,
 }

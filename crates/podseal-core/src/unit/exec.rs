@@ -12,7 +12,7 @@ use super::specifier::Specifiers;
 use super::words::{Flags, WordError, Words};
 use super::{Problem, WHITESPACE};
 
-pub use raw::{RawCommand, raw_commands};
+pub use raw::{RawCommand, divide, raw_commands};
 
 /// One command of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -125,7 +125,8 @@ fn next_command<'a>(
     };
     let path = specifiers
         .expand(name)
-        .map_err(|error| wrong(error.to_string()))?;
+        .map_err(|error| wrong(error.to_string()))?
+        .into_owned();
     let mut argv = Vec::new();
     let program = if prefixes.via_shell {
         problems.push(Problem::used(format!(
@@ -190,7 +191,8 @@ fn arguments<'a>(
         match words.next_noting(word_flags(), problems) {
             Ok(None) => return Ok(""),
             Ok(Some(word)) => {
-                argv.push(specifiers.expand(&word).map_err(ArgumentError::Specifier)?);
+                let word = specifiers.expand_owned(word);
+                argv.push(word.map_err(ArgumentError::Specifier)?);
             }
             Err(error) => return Err(ArgumentError::Word(error)),
         }
@@ -249,12 +251,18 @@ fn check_path(path: &str, word: &str) -> Result<(), String> {
 
 /// Drops repeated slashes and `.` components.
 pub(crate) fn simplify(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
-    let root = if path.starts_with('/') { "/" } else { "" };
-    format!("{root}{}", parts.join("/"))
+    let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+    let mut simple = String::with_capacity(path.len());
+    for part in parts {
+        if !simple.is_empty() || path.starts_with('/') {
+            simple.push('/');
+        }
+        simple.push_str(part);
+    }
+    if simple.is_empty() && path.starts_with('/') {
+        simple.push('/');
+    }
+    simple
 }
 
 #[cfg(test)]

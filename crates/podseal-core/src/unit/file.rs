@@ -85,13 +85,22 @@ struct Item {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ItemKind {
-    Section(String),
+    Section(Text),
     Setting {
-        key: String,
-        value: String,
+        key: Text,
+        value: Text,
         /// The bytes of the value where key and `=` stand on one line.
         value_span: Option<Range<usize>>,
     },
+}
+
+/// What was read of a file, always UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Text {
+    /// It stands in the file at these bytes.
+    At(Range<usize>),
+    /// It was put together from several lines.
+    Joined(String),
 }
 
 /// The blanks that systemd strips.
@@ -148,7 +157,7 @@ impl UnitFile {
     /// The section headers and their lines, in the order of the file.
     pub fn sections(&self) -> impl Iterator<Item = (usize, &str)> {
         self.items.iter().filter_map(|item| match &item.kind {
-            ItemKind::Section(name) => Some((item.line, name.as_str())),
+            ItemKind::Section(name) => Some((item.line, self.str(name))),
             ItemKind::Setting { .. } => None,
         })
     }
@@ -165,6 +174,14 @@ impl UnitFile {
         self.refusal.as_ref()
     }
 
+    fn str<'a>(&'a self, text: &'a Text) -> &'a str {
+        match text {
+            // That it is UTF-8 was seen when it was read.
+            Text::At(range) => str::from_utf8(&self.text[range.clone()]).unwrap_or_default(),
+            Text::Joined(text) => text,
+        }
+    }
+
     /// The settings together with the index of their item.
     fn placed(&self) -> impl Iterator<Item = (usize, Setting<'_>)> {
         let mut current = "";
@@ -173,14 +190,14 @@ impl UnitFile {
             .enumerate()
             .filter_map(move |(index, item)| match &item.kind {
                 ItemKind::Section(name) => {
-                    current = name;
+                    current = self.str(name);
                     None
                 }
                 ItemKind::Setting { key, value, .. } => {
                     let setting = Setting {
                         section: current,
-                        key,
-                        value,
+                        key: self.str(key),
+                        value: self.str(value),
                         line: item.line,
                     };
                     Some((index, setting))
@@ -199,6 +216,7 @@ impl UnitFile {
                 reason,
             })
         });
+        self.items.shrink_to_fit();
         self.refusal = outcome.err();
         self.text = text;
     }
@@ -218,7 +236,7 @@ impl UnitFile {
                 .ok_or_else(|| RefusalReason::BadSectionHeader {
                     header: content.to_owned(),
                 })?;
-            ItemKind::Section(name.to_owned())
+            ItemKind::Section(logical.text(name))
         } else {
             match self.setting(content, logical) {
                 Ok(kind) => kind,
@@ -252,8 +270,8 @@ impl UnitFile {
             return Err("no key before =");
         }
         Ok(ItemKind::Setting {
-            key: key.trim_end_matches(super::WHITESPACE).to_owned(),
-            value: value.trim_start_matches(super::WHITESPACE).to_owned(),
+            key: logical.text(key.trim_end_matches(super::WHITESPACE)),
+            value: logical.text(value.trim_start_matches(super::WHITESPACE)),
             value_span: logical.value_span(),
         })
     }

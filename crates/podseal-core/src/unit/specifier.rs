@@ -1,5 +1,6 @@
 //! Specifiers: `%i` and its like, see "Specifiers" in `systemd.unit(5)`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use thiserror::Error;
@@ -53,7 +54,10 @@ impl Specifiers<'_> {
     ///
     /// # Errors
     /// For a letter that is no specifier, and for one that has no value here.
-    pub fn expand(&self, text: &str) -> Result<String, SpecifierError> {
+    pub fn expand<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, SpecifierError> {
+        if !text.contains('%') {
+            return Ok(Cow::Borrowed(text));
+        }
         let mut expanded = String::with_capacity(text.len());
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
@@ -73,7 +77,18 @@ impl Specifiers<'_> {
                 }
             }
         }
-        Ok(expanded)
+        Ok(Cow::Owned(expanded))
+    }
+
+    /// As [`Specifiers::expand`], of a text of one's own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn expand_owned(&self, text: String) -> Result<String, SpecifierError> {
+        match self.expand(&text)? {
+            Cow::Borrowed(_) => Ok(text),
+            Cow::Owned(expanded) => Ok(expanded),
+        }
     }
 
     fn value(&self, letter: char, text: &str) -> Result<String, SpecifierError> {
@@ -139,6 +154,7 @@ mod tests {
             host: &host,
         }
         .expand(text)
+        .map(Cow::into_owned)
     }
 
     #[test]

@@ -202,6 +202,15 @@ impl Scan<'_> {
         self.text[self.at..].chars().next()
     }
 
+    /// Keeps the next character `c` and what follows before one that is special.
+    fn keep_run(&mut self, c: char, is_special: impl Fn(char) -> bool) {
+        let rest = &self.text[self.at..];
+        let after = &rest[c.len_utf8()..];
+        let length = c.len_utf8() + after.find(is_special).unwrap_or(after.len());
+        self.word.extend_from_slice(&rest.as_bytes()[..length]);
+        self.at += length;
+    }
+
     fn keep(&mut self, c: char) {
         self.word
             .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -259,8 +268,8 @@ impl Scan<'_> {
             } else if quote == Some(c) {
                 quote = None;
                 self.quote_mark(c);
-            } else if quote.is_some() {
-                self.keep(c);
+            } else if let Some(quote) = quote {
+                self.keep_run(c, |c| c == '\\' || c == quote);
             } else if matches!(c, '\'' | '"') && self.flags.any(Flags::KEEP_QUOTE | Flags::UNQUOTE)
             {
                 quote = Some(c);
@@ -268,7 +277,10 @@ impl Scan<'_> {
             } else if self.is_separator(c) {
                 return Ok(self.end_word());
             } else {
-                self.keep(c);
+                let separators = self.separators;
+                self.keep_run(c, |c| {
+                    matches!(c, '\\' | '\'' | '"') || separators.contains(&c)
+                });
             }
         }
     }

@@ -145,7 +145,7 @@ fn service(text: &str) -> Service {
         file: UnitFile::parse(text),
     };
     Service::new(
-        &Merged::new(&source, &[], &specifiers),
+        Merged::new(&source, &[], &specifiers),
         &specifiers,
         Scope::User,
     )

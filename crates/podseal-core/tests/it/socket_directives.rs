@@ -31,7 +31,7 @@ fn socket(unit: &str, lines: &str) -> Socket {
         file: UnitFile::parse(format!("[Socket]\n{lines}\n")),
     };
     Socket::new(
-        &Merged::new(&source, &[], &specifiers),
+        Merged::new(&source, &[], &specifiers),
         &specifiers,
         Scope::User,
     )

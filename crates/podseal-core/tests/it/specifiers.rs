@@ -32,6 +32,6 @@ fn specifiers() {
             fragment: Some("/tmp/fragment.service"),
             host: &host,
         };
-        same(&specifiers.expand(&pattern), &Ok(expected))
+        same(&specifiers.expand(&pattern), &Ok(expected.into()))
     });
 }

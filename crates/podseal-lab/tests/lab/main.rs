@@ -8,5 +8,9 @@
 mod differential;
 mod facts;
 mod machine;
+mod pages;
+mod probes;
 mod recipe;
 mod status;
+mod up;
+mod verify;

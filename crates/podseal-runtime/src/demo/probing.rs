@@ -1,13 +1,14 @@
 //! Probes without the seal and under each level, on the host and in the
 //! container.
 
-use podseal_core::podman::HardLimits;
+use podseal_core::podman::{HardLimits, strict};
 use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
 use podseal_core::probe::{Outcome, PROBES, Probe, ProbeReport, Verdict, verdict};
 
 use super::{Demo, DemoError, IMAGE};
-use crate::proof::Trial;
+use crate::container_profile;
+use crate::proof::{self, Trial};
 
 /// The name of the containers in which it probes.
 pub(super) const CONTAINER: &str = "podseal-demo-probe";
@@ -17,7 +18,7 @@ pub(super) const CONTAINER: &str = "podseal-demo-probe";
 pub struct Finding {
     /// Without a seal.
     pub unsealed: Outcome,
-    /// Under each of [`Level::ALL`].
+    /// Under each level that makes a difference there ([`Level::on_host`]).
     pub sealed: Vec<(Level, Outcome)>,
 }
 
@@ -49,27 +50,39 @@ impl Row {
         [&self.host, &self.container]
             .into_iter()
             .flat_map(Finding::verdicts)
+            // On the host the levels are those that count there.
             .all(|(level, verdict)| !self.probe.is_closed_by(level) || verdict != Verdict::Open)
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Host,
     Container,
 }
 
+impl Place {
+    /// The levels that differ there.
+    fn levels(self) -> impl Iterator<Item = Level> {
+        Level::ALL.into_iter().filter(move |level| match self {
+            Self::Host => level.on_host() == *level,
+            Self::Container => true,
+        })
+    }
+}
+
 impl Demo {
     /// Makes every probe at both places, without a seal and under each level.
+    /// The ones that need a container of their own are made for `all` only.
     ///
     /// # Errors
     /// A probe could not be run.
-    pub fn probe(&self) -> Result<Vec<Row>, DemoError> {
+    pub fn probe(&self, all: bool) -> Result<Vec<Row>, DemoError> {
         let at = |place| -> Result<_, DemoError> {
-            let unsealed = self.probe_once(None, place)?;
-            let sealed = Level::ALL
-                .map(|level| Ok((level, self.probe_once(Some(level), place)?)))
-                .into_iter()
+            let unsealed = self.probe_once(None, place, all)?;
+            let sealed = place
+                .levels()
+                .map(|level| Ok((level, self.probe_once(Some(level), place, all)?)))
                 .collect::<Result<Vec<_>, DemoError>>()?;
             Ok((unsealed, sealed))
         };
@@ -82,7 +95,8 @@ impl Demo {
                     .map(|(level, report)| (*level, outcome(report, probe)))
                     .collect(),
             };
-        let rows = PROBES.iter().map(|probe| Row {
+        let wanted = PROBES.iter().filter(|probe| all || probe.is_in_demo);
+        let rows = wanted.map(|probe| Row {
             probe,
             host: finding(&host, probe),
             container: finding(&container, probe),
@@ -90,39 +104,69 @@ impl Demo {
         Ok(rows.collect())
     }
 
-    fn probe_once(&self, level: Option<Level>, place: Place) -> Result<ProbeReport, DemoError> {
+    fn probe_once(
+        &self,
+        level: Option<Level>,
+        place: Place,
+        all: bool,
+    ) -> Result<ProbeReport, DemoError> {
         self.check_interrupted()?;
+        let seal = level.map(|level| Seal {
+            level,
+            ..self.seal.clone()
+        });
+        let seal = seal.as_ref();
+        let launcher = self.launcher(seal);
+        let at = |program| [launcher.clone(), program].concat();
+        let mut report = Trial::new()?.run(at(match place {
+            Place::Host => vec![self.own.clone()],
+            Place::Container => self.container("none", seal)?,
+        }))?;
+        if all && place == Place::Host {
+            self.check_interrupted()?;
+            let results = proof::host_network(at(self.container("host", seal)?))?;
+            report.results.extend(results);
+        }
+        Ok(report)
+    }
+
+    /// What puts a command under a seal.
+    fn launcher(&self, seal: Option<&Seal>) -> Vec<String> {
         let mut command = Vec::new();
-        if let Some(level) = level {
-            let seal = Seal {
-                level,
-                ..self.seal.clone()
-            };
+        if let Some(seal) = seal {
             command.extend([self.own.clone(), "enter".into()]);
             command.extend(seal.options());
             command.push("--".into());
         }
-        command.extend(match place {
-            Place::Host => vec![self.own.clone()],
-            Place::Container => self.container(),
-        });
-        Ok(Trial::new()?.run(command)?)
+        command
     }
 
-    fn container(&self) -> Vec<String> {
-        [
+    fn container(&self, network: &str, seal: Option<&Seal>) -> Result<Vec<String>, DemoError> {
+        let strict = seal.filter(|seal| seal.level >= Level::Strict);
+        let (options, image) = match strict {
+            None => (Vec::new(), IMAGE.to_owned()),
+            Some(seal) => {
+                let podman = &self.engine.podman;
+                let profile = container_profile::write(podman, seal, self.instance.directory())?;
+                let profile = profile.to_string_lossy();
+                let image = strict::pinned(IMAGE, &podman.digest(IMAGE)?);
+                (strict::options(&seal.mechanisms(), &profile), image)
+            }
+        };
+        let command = [
             self.engine.podman.word(),
             format!("--runtime={}", self.engine.oci_runtime.path.display()),
             "run".into(),
             format!("--name={CONTAINER}"),
             "--rm".into(),
-            "--network=none".into(),
+            format!("--network={network}"),
             "--pull=never".into(),
         ]
         .into_iter()
+        .chain(options)
         .chain(self.engine.limits.iter().flat_map(HardLimits::options))
-        .chain([IMAGE.to_owned()])
-        .collect()
+        .chain([image]);
+        Ok(command.collect())
     }
 }
 

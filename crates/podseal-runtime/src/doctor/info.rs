@@ -24,6 +24,7 @@ pub(super) fn read(said: Trial<&str>) -> Trial<Info> {
             storage: storage.into(),
             oci_runtime: oci_runtime.into(),
             conmon: conmon.into(),
+            seccomp_profile: get("/host/security/seccompProfilePath").map(Into::into),
         })
     }))
 }

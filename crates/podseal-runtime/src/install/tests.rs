@@ -5,7 +5,7 @@ use super::*;
 fn change(path: &Path, contents: Option<&str>) -> Change {
     Change {
         path: path.to_owned(),
-        contents: contents.map(str::to_owned),
+        contents: contents.map(|text| Contents::Text(text.to_owned())),
     }
 }
 
@@ -32,23 +32,46 @@ fn tree(directory: &Path) -> Vec<(String, String)> {
 #[test]
 fn files_are_written_replaced_and_removed() {
     let place = tempfile::tempdir().unwrap();
-    let [a, b] = ["x/y/a", "z/b"].map(|name| place.path().join(name));
+    let [a, b, beside] = ["x/y/a", "z/b", "x/y/c"].map(|name| place.path().join(name));
     fs::create_dir(place.path().join("z")).unwrap();
     fs::write(&b, "old").unwrap();
     fs::set_permissions(&b, Permissions::from_mode(0o640)).unwrap();
-    install(&[change(&a, Some("new")), change(&b, Some("new"))])
-        .unwrap()
-        .keep();
-    for path in [&a, &b] {
+    let all = |contents| [&a, &b, &beside].map(|path| change(path, contents));
+    install(&all(Some("new"))).unwrap().keep();
+    for path in [&a, &b, &beside] {
         assert_eq!(fs::read_to_string(path).unwrap(), "new");
     }
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&a), mode(&b)), (0o644, 0o640));
-    install(&[change(&a, None), change(&b, None)])
-        .unwrap()
-        .keep();
+    install(&all(None)).unwrap().keep();
     let left = tree(place.path());
     assert_eq!(left.len(), 1, "only x, which others may be in: {left:?}");
+}
+
+#[test]
+fn links_are_made_and_removed_with_files_of_the_same_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let [link, file] = ["x/link", "x/file"].map(|name| place.path().join(name));
+    let to = |target: &str| Change {
+        path: link.clone(),
+        contents: Some(Contents::Link(target.into())),
+    };
+    let made = install(&[change(&file, Some("1")), to("file")]).unwrap();
+    assert_eq!(fs::read_to_string(&link).unwrap(), "1");
+    made.undo().unwrap();
+    assert!(!place.path().join("x").exists());
+
+    install(&[change(&file, Some("1")), to("file")])
+        .unwrap()
+        .keep();
+    install(&[to("elsewhere")]).unwrap().undo().unwrap();
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("file"));
+    // A text never takes the place of a link.
+    install(&[change(&link, Some("2"))]).unwrap_err();
+    install(&[change(&link, None), change(&file, None)])
+        .unwrap()
+        .keep();
+    assert!(!place.path().join("x").exists());
 }
 
 #[test]

@@ -54,8 +54,9 @@ impl ApplyError {
 /// # Errors
 /// See [`ApplyError`].
 pub fn apply(plans: &[Planned], manager: Option<Manager>) -> Result<(), ApplyError> {
-    let changes = plans.iter().filter(|plan| !plan.is_done());
-    let changes: Vec<Change> = changes.map(|plan| plan.change.clone()).collect();
+    let files = plans.iter().flat_map(Planned::files);
+    let differing = files.filter(|(before, change)| before.as_deref() != change.text());
+    let changes: Vec<Change> = differing.map(|(_, change)| change.clone()).collect();
     let installed = install(&changes)?;
     let Some(manager) = manager else {
         installed.keep();

@@ -1,17 +1,19 @@
 //! Everybody that a probe should not reach, and what they saw.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, PipeWriter, Read};
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::command::{self, Start};
+use crate::probe::HostFile;
 
 /// How long somebody who connected may take to say who they are.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,7 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Victims {
     ipv4: TcpListener,
     ipv6: Option<TcpListener>,
+    datagram: UdpSocket,
     abstract_socket: UnixListener,
+    path_socket: PathSocket,
     bystander: Bystander,
     /// What those who come by way of this run say first.
     token: String,
@@ -36,7 +40,9 @@ impl Victims {
         Ok(Self {
             ipv4,
             ipv6: TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok(),
+            datagram: UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?,
             abstract_socket: UnixListener::bind_addr(&address)?,
+            path_socket: PathSocket::bind(&token)?,
             bystander: Bystander::start()?,
             token,
         })
@@ -48,6 +54,7 @@ impl Victims {
             format!("--token={}", self.token),
             format!("--victim-abstract={}", self.token),
             format!("--victim-process={}", self.bystander.pid.as_raw_nonzero()),
+            format!("--victim-memory={}", self.bystander.memory),
         ];
         let rows = [
             ("--victim", Some(&self.ipv4)),
@@ -58,6 +65,11 @@ impl Victims {
                 options.push(format!("{option}={address}"));
             }
         }
+        if let Ok(address) = self.datagram.local_addr() {
+            options.push(format!("--victim-datagram={address}"));
+        }
+        let socket = HostFile::look("unix-socket", &self.path_socket.path);
+        options.extend(socket.map(|socket| format!("--file={socket}")));
         options
     }
 
@@ -72,11 +84,18 @@ impl Victims {
                 said.push(line(connection));
             }
         }
-        self.abstract_socket.set_nonblocking(true)?;
-        while let Some((connection, _)) = waiting(self.abstract_socket.accept())? {
-            connection.set_nonblocking(false)?;
-            connection.set_read_timeout(Some(PATIENCE))?;
-            said.push(line(connection));
+        for listener in [&self.abstract_socket, &self.path_socket.listener] {
+            listener.set_nonblocking(true)?;
+            while let Some((connection, _)) = waiting(listener.accept())? {
+                connection.set_nonblocking(false)?;
+                connection.set_read_timeout(Some(PATIENCE))?;
+                said.push(line(connection));
+            }
+        }
+        self.datagram.set_nonblocking(true)?;
+        let mut datagram = [0; 256];
+        while let Some(length) = waiting(self.datagram.recv(&mut datagram))? {
+            said.push(line(&datagram[..length]));
         }
         let ids = said.iter().filter_map(|line| {
             let (token, id) = line.split_once(' ')?;
@@ -103,10 +122,39 @@ fn line(connection: impl Read) -> String {
     line.trim_end().to_owned()
 }
 
+/// A UNIX socket that is removed when dropped.
+#[derive(Debug)]
+struct PathSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl PathSocket {
+    fn bind(name: &str) -> io::Result<Self> {
+        let directory = std::env::var_os("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|directory| directory.is_dir())
+            .unwrap_or_else(std::env::temp_dir);
+        let path = directory.join(name);
+        // It fails where there is something, so what is removed is ours.
+        let listener = UnixListener::bind(&path)?;
+        Ok(Self { listener, path })
+    }
+}
+
+impl Drop for PathSocket {
+    fn drop(&mut self) {
+        // Nobody can do anything about it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// A process of this user that does nothing.
 #[derive(Debug)]
 struct Bystander {
     pid: Pid,
+    /// Where its program begins.
+    memory: usize,
     /// It waits for the end of this.
     _stdin: PipeWriter,
 }
@@ -127,8 +175,20 @@ impl Bystander {
             sockets: &[read.as_fd()],
         })
         .map_err(io::Error::other)?;
-        Ok(Self { pid, _stdin: write })
+        let mut bystander = Self {
+            pid,
+            memory: 0,
+            _stdin: write,
+        };
+        let maps = fs::read_to_string(format!("/proc/{}/maps", pid.as_raw_nonzero()))?;
+        bystander.memory = first_address(&maps).ok_or(ErrorKind::InvalidData)?;
+        Ok(bystander)
     }
+}
+
+/// The lowest address in /proc/PID/maps (proc(5)), where the program is.
+fn first_address(maps: &str) -> Option<usize> {
+    usize::from_str_radix(maps.split('-').next()?, 16).ok()
 }
 
 impl Drop for Bystander {
@@ -165,8 +225,23 @@ mod tests {
             .write_all(format!("{token} three\n").as_bytes())
             .unwrap();
         drop(caller);
+        let path = victims.path_socket.path.clone();
+        let mut caller = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        caller
+            .write_all(format!("{token} four\n").as_bytes())
+            .unwrap();
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = victims.datagram.local_addr().unwrap();
+        for said in [format!("{token} five\n"), "other six\n".into()] {
+            udp.send_to(said.as_bytes(), address).unwrap();
+        }
         let reached = victims.reached().unwrap();
-        assert_eq!(reached.into_iter().collect::<Vec<_>>(), ["one", "three"]);
+        assert_eq!(
+            reached.into_iter().collect::<Vec<_>>(),
+            ["five", "four", "one", "three"]
+        );
         assert!(victims.reached().unwrap().is_empty());
+        drop(victims);
+        assert!(!path.exists());
     }
 }

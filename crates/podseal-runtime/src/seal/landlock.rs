@@ -70,7 +70,7 @@ fn ruleset((network, scopes): Denied) -> Result<Ruleset, RulesetError> {
 pub fn missing() -> Vec<&'static Mechanism> {
     let lacks = |mechanism: &&Mechanism| match mechanism.need {
         Need::Landlock(landlock) => ruleset(denied(landlock)).and_then(Ruleset::create).is_err(),
-        Need::NoNewPrivileges | Need::Seccomp => false,
+        Need::NoNewPrivileges | Need::Seccomp | Need::Container => false,
     };
     MECHANISMS.iter().copied().filter(lacks).collect()
 }

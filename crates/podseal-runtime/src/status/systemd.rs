@@ -16,10 +16,11 @@ use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
 use super::containers::unnamed;
 use crate::audit::collect;
+use crate::command::CommandError;
 use crate::host::User;
 use crate::live::sockets::Tables;
 use crate::live::{self, Whose};
-use crate::systemd::{Manager, Properties, PropertiesError};
+use crate::systemd::{Manager, Properties};
 use crate::units::{Target, Units};
 
 /// What is asked of every unit.
@@ -51,7 +52,7 @@ const PROPERTIES: &[&str] = &[
 ///
 /// # Errors
 /// systemd could not be asked.
-pub fn services(manager: Manager, units: &Units) -> Result<Vec<Unit>, PropertiesError> {
+pub fn services(manager: Manager, units: &Units) -> Result<Vec<Unit>, CommandError> {
     let groups = collect(units, &[]).groups;
     let subjects = groups.iter().flat_map(|group| group.set.subjects());
     let is_sealed = |subject: &&Subject| match subject.view() {
@@ -98,12 +99,9 @@ fn templates(units: &Units) -> Vec<UnitName> {
 ///
 /// # Errors
 /// systemd could not be asked.
-pub fn named(
-    manager: Manager,
-    units: &Units,
-    names: &[String],
-) -> Result<Vec<Unit>, PropertiesError> {
-    let found = manager.properties(names, PROPERTIES)?;
+pub fn named(manager: Manager, units: &Units, names: &[String]) -> Result<Vec<Unit>, CommandError> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found = manager.properties(&names, PROPERTIES)?;
     let sockets: BTreeSet<String> = found
         .iter()
         .flat_map(|properties| {
@@ -112,7 +110,7 @@ pub fn named(
         })
         .filter(|name| has_type(name, "socket"))
         .collect();
-    let sockets: Vec<String> = sockets.into_iter().collect();
+    let sockets: Vec<&str> = sockets.iter().map(String::as_str).collect();
     let sockets = manager.properties(&sockets, PROPERTIES)?;
     let user = User::current();
     let mut tables = Tables::default();
@@ -120,7 +118,8 @@ pub fn named(
         .into_iter()
         .map(|properties| (socket(&properties, &mut tables), properties))
         .collect();
-    let is_there = |properties: &&Properties| properties.get("LoadState") != "not-found";
+    let is_there =
+        |properties: &&Properties| !matches!(properties.get("LoadState"), "" | "not-found");
     let mut seen = BTreeSet::new();
     let mut shown = Vec::new();
     for properties in found.iter().filter(is_there) {
@@ -264,7 +263,7 @@ fn promise(units: &Units, name: &str) -> Result<Promise, String> {
     let mut promise = Promise::of_service(service, drop_in);
     let origins = promise.directives.iter().filter_map(|key| {
         let origins = service.origins.get(&format!("Service.{key}"))?;
-        Some(origins.iter().map(|origin| origin.file.clone()))
+        Some(origins.iter().map(|origin| origin.file.to_string()))
     });
     let files: BTreeSet<String> = origins.flatten().collect();
     let changed = files.into_iter().filter_map(|file| {

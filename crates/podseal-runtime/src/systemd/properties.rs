@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use podseal_core::unit::name::UnitName;
+
 use super::Manager;
 use crate::command::CommandError;
 
@@ -9,49 +11,40 @@ use crate::command::CommandError;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Properties(BTreeMap<String, Vec<String>>);
 
-/// Properties could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum PropertiesError {
-    /// systemctl failed.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// It said something else than what was asked for.
-    #[error("systemctl answered for {answered} units instead of {asked}")]
-    Answer {
-        /// How many units were asked about.
-        asked: usize,
-        /// How many it answered for.
-        answered: usize,
-    },
-}
-
 impl Manager {
     /// Properties of units, each in its place. A unit that is not there has
     /// properties too: `LoadState=not-found`.
     ///
     /// # Errors
-    /// systemctl could not be asked.
+    /// It could not be asked.
     pub fn properties(
         self,
-        units: &[String],
+        units: &[&str],
         names: &[&str],
-    ) -> Result<Vec<Properties>, PropertiesError> {
+    ) -> Result<Vec<Properties>, CommandError> {
         if units.is_empty() {
             return Ok(Vec::new());
         }
         // Always there, so that no unit's answer is empty.
-        let wanted = format!("--property=Id,{}", names.join(","));
+        let wanted = format!("--property={},Id", names.join(","));
         let mut arguments = vec!["show", &wanted, "--"];
-        arguments.extend(units.iter().map(String::as_str));
-        let answered = parse(&self.ask(&arguments)?);
-        if answered.len() == units.len() {
-            Ok(answered)
-        } else {
-            Err(PropertiesError::Answer {
-                asked: units.len(),
-                answered: answered.len(),
-            })
-        }
+        arguments.extend(units);
+        let mut answered = parse(&self.ask(&arguments)?);
+        answered.resize(units.len(), Properties::default());
+        Ok(answered)
+    }
+
+    /// Properties of one unit.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub fn unit_properties(
+        self,
+        unit: &UnitName,
+        names: &[&str],
+    ) -> Result<Properties, CommandError> {
+        let mut all = self.properties(&[unit.as_str()], names)?;
+        Ok(all.pop().unwrap_or_default())
     }
 }
 

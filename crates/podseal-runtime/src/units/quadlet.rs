@@ -28,13 +28,14 @@ use super::files;
 
 use generator::Answers;
 
-pub(super) use search_path::search_path;
+pub(super) use generator::installed;
+pub(super) use search_path::{own_directory, search_path};
 
 /// What the generator finds in its directories.
 #[derive(Debug)]
 pub(super) struct QuadletFiles {
     scope: Scope,
-    /// The directory to ask the generator about, where it is not its own.
+    /// The directories to ask the generator about, where they are not its own.
     directory: Option<String>,
     /// What the generator said when a file was first looked at.
     answers: OnceLock<Option<Result<Answers, String>>>,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use podseal_runtime::probe::HostFile;
 
 use super::{Seal, duration};
 
@@ -89,6 +90,10 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "ADDRESS", requires = "token")]
     pub(crate) victim_ipv6: Option<SocketAddr>,
 
+    /// Who waits for datagrams at 127.0.0.1, and should not hear from here.
+    #[arg(long, value_name = "ADDRESS", requires = "token")]
+    pub(crate) victim_datagram: Option<SocketAddr>,
+
     /// An abstract UNIX socket that somebody outside listens on.
     #[arg(long, value_name = "NAME", requires = "token")]
     pub(crate) victim_abstract: Option<String>,
@@ -96,6 +101,14 @@ pub(crate) struct Probe {
     /// A process outside that minds nothing.
     #[arg(long, value_name = "PID")]
     pub(crate) victim_process: Option<i32>,
+
+    /// The address at which the program of that process begins in its memory.
+    #[arg(long, value_name = "ADDRESS", requires = "victim_process")]
+    pub(crate) victim_memory: Option<usize>,
+
+    /// A file of the host that a way is about. May be given more than once.
+    #[arg(long, value_name = "WAY:DEVICE:INODE:PATH")]
+    pub(crate) file: Vec<HostFile>,
 
     /// What to write to whoever is reached, before the way's name.
     #[arg(long, value_name = "TEXT")]

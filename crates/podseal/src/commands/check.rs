@@ -6,7 +6,7 @@ mod json;
 mod sarif;
 
 use podseal_core::audit::subject::Subject;
-use podseal_core::audit::{Finding, Severity, audit};
+use podseal_core::audit::{Finding, Severity};
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::UnitName;
 use podseal_runtime::audit::drop_in::{self, DropInError};
@@ -41,10 +41,13 @@ pub(super) fn run(arguments: &Check) -> u8 {
             Err(status) => return status,
         }
         if arguments.dry_run {
-            return status(arguments, &collected, &findings(&collected));
+            return status(arguments, &collected, &collected.findings());
         }
     }
-    report(arguments, scope, &collected)
+    let status = report(arguments, scope, &collected);
+    // The process ends: taking thousands of units apart would be in vain.
+    std::mem::forget(collected);
+    status
 }
 
 fn look(scope: Scope, arguments: &Check) -> Collected {
@@ -90,13 +93,8 @@ fn fix(arguments: &Check, collected: &Collected) -> Result<bool, u8> {
     Ok(true)
 }
 
-fn findings(collected: &Collected) -> Vec<Finding> {
-    let groups = collected.groups.iter();
-    groups.flat_map(|group| audit(&group.set)).collect()
-}
-
 fn report(arguments: &Check, scope: Scope, collected: &Collected) -> u8 {
-    let findings = findings(collected);
+    let findings = collected.findings();
     let subjects = collected
         .groups
         .iter()

@@ -40,7 +40,7 @@ pub(super) fn change(verb: Verb, arguments: &Units) -> u8 {
 fn of_systemd(unit: &str) -> Option<Manager> {
     let managers = [Scope::User, Scope::System].into_iter();
     managers.filter_map(Manager::reach).find(|manager| {
-        let asked = manager.properties(&[unit.to_owned()], &["LoadState"]);
+        let asked = manager.properties(&[unit], &["LoadState"]);
         let is_there = |state: &str| !matches!(state, "" | "not-found" | "bad-setting");
         asked.is_ok_and(|found| found.iter().any(|unit| is_there(unit.get("LoadState"))))
     })

@@ -86,7 +86,7 @@ fn tell(arguments: &Demo) -> Result<bool, Error> {
     let refused = explanation(&said)?;
 
     step(4, "try every way out, without a seal and under each level")?;
-    let rows = story.probe()?;
+    let rows = story.probe(arguments.all)?;
     output::data(table(&rows))?;
     output::data("")?;
     output::data(legend())?;
@@ -141,9 +141,11 @@ fn table(rows: &[Row]) -> Table {
     table.enforce_styling();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
     let mut header = vec!["a way out".to_owned()];
-    for place in ["host", "container"] {
-        header.push(format!("{place}:\nunsealed"));
-        header.extend(Level::ALL.map(|level| format!("\n{level}")));
+    if let Some(row) = rows.first() {
+        for (place, finding) in [("host", &row.host), ("container", &row.container)] {
+            header.push(format!("{place}:\nunsealed"));
+            header.extend(finding.sealed.iter().map(|(level, _)| format!("\n{level}")));
+        }
     }
     table.set_header(header);
     for row in rows {
@@ -152,7 +154,7 @@ fn table(rows: &[Row]) -> Table {
             let unsealed = match &finding.unsealed {
                 Outcome::Succeeded => "open",
                 Outcome::Refused { .. } | Outcome::Killed { .. } => "refused",
-                Outcome::NotTried { .. } => "n/a",
+                Outcome::NotTried { .. } | Outcome::NotStarted { .. } => "n/a",
             };
             cells.push(Cell::new(unsealed));
             cells.extend(

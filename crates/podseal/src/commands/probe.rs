@@ -29,7 +29,10 @@ pub(super) fn run(arguments: Probe) -> u8 {
         ipv4: arguments.victim,
         ipv6: arguments.victim_ipv6,
         process: arguments.victim_process.and_then(Pid::from_raw),
+        datagram: arguments.victim_datagram,
+        memory: arguments.victim_memory,
         abstract_socket: arguments.victim_abstract,
+        files: arguments.file,
         token: arguments.token.unwrap_or_default(),
     };
     output::json(&probe::run(&sacrifices, &outside))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use podseal_core::lifecycle::{self, socket};
 use podseal_core::listen::SocketOptions;
 use podseal_core::podman::{Pull, name_of};
+use podseal_core::policy::seal::ALLOW_CONNECT;
 use podseal_core::rate_limit::Limit;
 use podseal_core::supervised::Kind;
 use podseal_core::unit::name::UnitName;
@@ -29,6 +30,9 @@ pub(super) fn run(arguments: Run) -> u8 {
             return exit::USAGE;
         }
     };
+    if request.seal.allows_connect() {
+        output::warning(format_args!("{}: {ALLOW_CONNECT}", request.name));
+    }
     supervise(service::prepare(&request), Some(&request.name), quiet)
 }
 

@@ -1,19 +1,22 @@
 //! `podseal seal` and `podseal unseal`
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use podseal_core::audit::Finding;
+use podseal_core::plan::mend::Edit;
 use podseal_core::plan::refusal::Refusal;
 use podseal_core::policy::level::Level;
+use podseal_core::policy::seal::{ALLOW_CONNECT, Seal};
 use podseal_core::unit::effective::{Origin, Scope};
 use podseal_core::unit::name::UnitName;
+use podseal_runtime::container_profile;
 use podseal_runtime::host;
-use podseal_runtime::plan::{self, PlanError, Planned, Request};
+use podseal_runtime::plan::{self, Mend, Mended, PlanError, Planned, Request};
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
-use similar::TextDiff;
 
+use super::diff;
 use crate::cli::{Plan, SealUnits, Unseal};
 use crate::{exit, output};
 
@@ -27,15 +30,15 @@ struct Refused {
 
 /// podseal does not know a path of its own that a unit can have.
 #[derive(Debug, thiserror::Error)]
-enum OwnPath {
+pub(super) enum OwnPath {
     #[error("cannot find podseal's own file")]
     Unknown { source: std::io::Error },
     #[error("the path of podseal, {path:?}, cannot be written in a unit file")]
-    Unusable { path: std::path::PathBuf },
+    Unusable { path: PathBuf },
 }
 
 impl OwnPath {
-    fn hint(&self) -> &'static str {
+    pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Unknown { .. } => "install podseal again, and run that",
             Self::Unusable { .. } => {
@@ -53,20 +56,92 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
             return exit::FAILURE;
         }
     };
-    let request = Request {
+    let seal = Seal {
         level: arguments.level.into(),
+        allow_connect: arguments.allow_connect,
+        ..Seal::default()
+    };
+    let profile = match container_profile::for_level(&seal) {
+        Ok(profile) => profile,
+        Err(error) => {
+            output::error(&error, Some(&error.hint()));
+            return exit::FAILURE;
+        }
+    };
+    let request = Request {
+        level: seal.level,
+        given_up: (&arguments.given_up).into(),
+        allow_connect: seal.allow_connect,
+        profile,
         podseal,
         force: arguments.force,
     };
-    let plans = match plans(&arguments.plan, |units, unit| {
-        plan::seal(units, unit, &request)
-    }) {
+    let make = || {
+        plans(&arguments.plan, |units, unit| {
+            plan::seal(units, unit, &request).map(|plan| vec![plan])
+        })
+    };
+    let plans = match make() {
         Ok(plans) => plans,
         Err(status) => return status,
     };
+    if arguments.fix {
+        match plan::mends(&plans) {
+            Err(error) => {
+                output::error(&error, Some(&error.hint()));
+                return exit::FAILURE;
+            }
+            Ok(mends) if mends.is_empty() => {}
+            Ok(mends) => return mend(arguments, &request, &mends, make),
+        }
+    }
+    seal_planned(arguments, &request, &plans)
+}
+
+/// Writes drop-ins of `.container` files, and then the seals of the services that
+/// are made of them: both or none.
+fn mend(
+    arguments: &SealUnits,
+    request: &Request,
+    mends: &[Mend],
+    make: impl Fn() -> Result<Vec<Planned>, u8>,
+) -> u8 {
+    if arguments.plan.dry_run {
+        output::note("the seal itself can be shown once this is there");
+        return output::text(&diff::unified(mends.iter().map(|mend| {
+            (
+                mend.path.as_path(),
+                mend.before.as_deref(),
+                Some(mend.after.as_str()),
+            )
+        })));
+    }
+    let mended = match Mended::write(mends) {
+        Ok(mended) => mended,
+        Err(error) => {
+            output::error(&error, Some(error.hint()));
+            return exit::FAILURE;
+        }
+    };
+    let status = make().map_or_else(
+        |status| status,
+        |plans| seal_planned(arguments, request, &plans),
+    );
+    if status == exit::SUCCESS {
+        mended.keep();
+        for mend in mends {
+            output::note(format_args!("wrote {}", mend.path.display()));
+        }
+    } else if let Err(error) = mended.undo(Manager::reach(scope(&arguments.plan))) {
+        output::error(&error, Some(error.hint()));
+    }
+    status
+}
+
+fn seal_planned(arguments: &SealUnits, request: &Request, plans: &[Planned]) -> u8 {
     let mut status = exit::SUCCESS;
-    for plan in &plans {
-        refuse(plan, request.level, &mut status);
+    for plan in plans {
+        refuse(plan, request.level, arguments.fix, &mut status);
     }
     if status != exit::SUCCESS {
         return status;
@@ -74,13 +149,18 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
     for finding in plans.iter().flat_map(|plan| &plan.warnings) {
         warn(finding);
     }
-    carry_out(&arguments.plan, &plans, |plan| {
+    let less = if request.level >= Level::Strict && request.allow_connect {
+        format!("; {ALLOW_CONNECT}")
+    } else {
+        String::new()
+    };
+    carry_out(&arguments.plan, plans, |plan| {
         let (unit, level) = (&plan.unit, request.level);
         if plan.is_done() {
-            format!("{unit} is sealed at level {level} already")
+            format!("{unit} is sealed at level {level} already{less}")
         } else {
             let path = plan.change.path.display();
-            format!("sealed {unit} at level {level}: {path}")
+            format!("sealed {unit} at level {level}: {path}{less}")
         }
     })
 }
@@ -102,7 +182,7 @@ pub(super) fn unseal(arguments: &Unseal) -> u8 {
 }
 
 /// The path that units are to have.
-fn own_path() -> Result<String, OwnPath> {
+pub(super) fn own_path() -> Result<String, OwnPath> {
     let path = host::own_executable().map_err(|source| OwnPath::Unknown { source })?;
     let special = |c: char| c.is_ascii_control() || matches!(c, '"' | '\'' | '\\');
     match path.to_str() {
@@ -114,7 +194,7 @@ fn own_path() -> Result<String, OwnPath> {
 /// What is to be done for each argument, each service once.
 fn plans(
     arguments: &Plan,
-    plan: impl Fn(&Units, &str) -> Result<Planned, PlanError>,
+    plan: impl Fn(&Units, &str) -> Result<Vec<Planned>, PlanError>,
 ) -> Result<Vec<Planned>, u8> {
     let units = Units::of(scope(arguments));
     let mut plans = Vec::new();
@@ -122,8 +202,11 @@ fn plans(
     let mut status = exit::SUCCESS;
     for unit in &arguments.units {
         match plan(&units, unit) {
-            Ok(planned) if paths.insert(planned.change.path.clone()) => plans.push(planned),
-            Ok(_) => {}
+            Ok(planned) => plans.extend(
+                planned
+                    .into_iter()
+                    .filter(|plan| paths.insert(plan.change.path.clone())),
+            ),
             Err(error) => {
                 output::error(&error, Some(&error.hint()));
                 status = exit::FAILURE;
@@ -145,31 +228,45 @@ fn scope(arguments: &Plan) -> Scope {
     }
 }
 
-fn refuse(plan: &Planned, level: Level, status: &mut u8) {
-    if plan.refusals.is_empty() {
-        return;
+fn refuse(plan: &Planned, level: Level, is_fixing: bool, status: &mut u8) {
+    if !plan.refusals.is_empty() {
+        *status = exit::FAILURE;
+        say_refused(&plan.unit, level, &plan.refusals);
     }
-    *status = exit::FAILURE;
-    let refused = Refused {
-        unit: plan.unit.clone(),
-        level,
-    };
-    output::error(&refused, None);
+    let is_mendable =
+        matches!(plan::mends(std::slice::from_ref(plan)), Ok(mends) if !mends.is_empty());
+    if is_mendable && !is_fixing {
+        output::note("  --fix sets this in a drop-in of the .container file");
+    }
+}
+
+/// Says why a service is not sealed.
+pub(super) fn say_refused(unit: &UnitName, level: Level, refusals: &[Refusal]) {
+    let unit = unit.clone();
+    output::error(&Refused { unit, level }, None);
     for Refusal {
         id,
         unit,
         origin,
         message,
         fix,
-    } in &plan.refusals
+        edit,
+        ..
+    } in refusals
     {
         let place = place(origin.as_ref(), unit);
         output::note(format_args!("  {id}: {place}: {message}"));
         output::note(format_args!("    fix: {fix}"));
+        if let Some(Edit { origin, old, new }) = edit {
+            let Origin { file, line } = origin;
+            output::note(format_args!(
+                "    in {file}:{line}, replace `{old}` by `{new}`"
+            ));
+        }
     }
 }
 
-fn warn(finding: &Finding) {
+pub(super) fn warn(finding: &Finding) {
     let origin = finding.span.as_ref().map(|span| &span.origin);
     let place = place(origin, &finding.unit);
     output::warning(format_args!(
@@ -194,7 +291,12 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
         }
         return match open.as_slice() {
             [] => exit::SUCCESS,
-            open => output::text(&diff(open)),
+            open => {
+                let files = open.iter().flat_map(|plan| plan.files());
+                output::text(&diff::unified(files.map(|(before, change)| {
+                    (change.path.as_path(), before.as_deref(), change.text())
+                })))
+            }
         };
     }
     let is_named = plans.iter().any(|plan| plan.is_named);
@@ -206,10 +308,11 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
     for plan in plans {
         output::note(say(plan));
     }
-    let mut changed = plans.iter().filter(|plan| !plan.is_done()).peekable();
+    let changed = plans.iter().filter(|plan| !plan.is_done());
+    let changed: BTreeSet<&UnitName> = changed.map(|plan| &plan.unit).collect();
     match manager {
-        Some(manager) => changed.for_each(|plan| running(plan, manager)),
-        None if changed.peek().is_none() => {}
+        Some(manager) => changed.iter().for_each(|unit| running(unit, manager)),
+        None if changed.is_empty() => {}
         None => output::note(format_args!(
             "systemd was not asked to read it: for a unit of a running manager, run `systemctl {} daemon-reload`",
             if arguments.system {
@@ -223,8 +326,8 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
 }
 
 /// What a running service does not know yet.
-fn running(plan: &Planned, manager: Manager) {
-    match manager.running(&plan.unit) {
+fn running(unit: &UnitName, manager: Manager) {
+    match manager.running(unit) {
         Ok(names) => {
             for name in names {
                 output::note(format_args!(
@@ -234,25 +337,7 @@ fn running(plan: &Planned, manager: Manager) {
             }
         }
         Err(error) => output::warning(format_args!(
-            "cannot tell whether {} is running: {error}",
-            plan.unit
+            "cannot tell whether {unit} is running: {error}"
         )),
     }
-}
-
-/// What would change, as `diff -u` writes it.
-fn diff(plans: &[&Planned]) -> String {
-    let mut text = String::new();
-    for Planned { before, change, .. } in plans {
-        let path = change.path.display().to_string();
-        let [old, new] = [before, &change.contents].map(|side| {
-            let name = side.as_ref().map_or("/dev/null", |_| path.as_str());
-            (name, side.as_deref().unwrap_or_default())
-        });
-        let diff = TextDiff::from_lines(old.1, new.1);
-        // Writing to a string does not fail.
-        let _ = write!(text, "{}", diff.unified_diff().header(old.0, new.0));
-    }
-    text.truncate(text.trim_end().len());
-    text
 }

@@ -4,9 +4,10 @@ use podseal_core::status::document::{self, Document, Unit};
 use podseal_core::status::facts::Container;
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
+use podseal_runtime::command::CommandError;
 use podseal_runtime::host::User;
 use podseal_runtime::status::{name_containers, runs, systemd};
-use podseal_runtime::systemd::{Manager, PropertiesError};
+use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
 
 use super::control::{ask_all, full_names};
@@ -173,7 +174,7 @@ fn of_runs(named: &[String]) -> (Vec<document::Run>, u8) {
 }
 
 /// The units of a manager that are meant, if there is a manager.
-fn of_manager(scope: Scope, named: &[String]) -> Result<Vec<document::Manager>, PropertiesError> {
+fn of_manager(scope: Scope, named: &[String]) -> Result<Vec<document::Manager>, CommandError> {
     let Some(manager) = Manager::reach(scope) else {
         return Ok(Vec::new());
     };

@@ -29,6 +29,7 @@ macro_rules! scenarios {
 
 scenarios![
     serves_sealed_and_leaves_nothing,
+    serves_at_level_strict,
     pulling_fails_and_is_explained,
     an_absent_image_is_refused_before_the_socket_is_opened,
     a_container_that_dies_is_started_again,
@@ -57,7 +58,7 @@ fn in_lab(name: &str, account: Option<Account>, scenario: fn(&Lab)) {
     if Command::new("podman").arg("--version").output().is_err() {
         return lacking_here(name, "there is no podman");
     }
-    scenario(&Lab::new(account));
+    scenario(&Lab::new(account, "vfs"));
 }
 
 /// A place with a Podman storage of its own that has the echo image.
@@ -66,7 +67,8 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    fn new(account: Option<Account>) -> Self {
+    /// With its storage in files of this driver.
+    pub(crate) fn new(account: Option<Account>, driver: &str) -> Self {
         let mut place = Place::of(account);
         // Rootless Podman has its storage at home, which is the place.
         let directories = if place.is_root() {
@@ -75,14 +77,14 @@ impl Lab {
         } else {
             String::new()
         };
-        let storage = format!("[storage]\ndriver = \"vfs\"\n{directories}");
+        let storage = format!("[storage]\ndriver = \"{driver}\"\n{directories}");
         // Locks in shared memory would be those of every storage of the user.
         let engine = format!(
             "[engine]\nlock_type = \"file\"\nevents_logger = \"file\"\n\
              cgroup_manager = \"cgroupfs\"\ntmp_dir = \"{}\"\n",
             place.text("libpod/tmp")
         );
-        place.set("STORAGE_DRIVER", "vfs".into());
+        place.set("STORAGE_DRIVER", driver.into());
         for (name, file, text) in [
             ("CONTAINERS_STORAGE_CONF", "storage.conf", storage),
             ("CONTAINERS_CONF", "containers.conf", engine),
@@ -127,7 +129,7 @@ impl Lab {
     }
 
     /// Starts `podseal run` with the image, and waits until it listens.
-    fn run(&self, options: &[&str]) -> Running {
+    pub(crate) fn run(&self, options: &[&str]) -> Running {
         let options = [&["--image", IMAGE], options].concat();
         let run = Running::start(&mut self.command(&options));
         run.wait_for("listening on ");
@@ -212,6 +214,47 @@ fn serves_sealed_and_leaves_nothing(lab: &Lab) {
     assert_eq!(lab.main(), main);
     run.stop().expect(0, &["signal 15, stopping", "stopped"]);
     expect_gone(main);
+    lab.expect_nothing_left();
+}
+
+fn serves_at_level_strict(lab: &Lab) {
+    let digest = lab.podman(&["image", "inspect", "--format={{.Digest}}", IMAGE]);
+    let pinned = format!("localhost/podseal-it@{digest}");
+    let refused = |options: &[&str], texts: &[&str]| {
+        let options = [&["--level=strict"], options].concat();
+        let ended = output(&mut lab.command(&options));
+        ended.expect(1, texts);
+        assert!(!ended.stderr.contains("listening"), "{ended:?}");
+    };
+    let not_pinned = format!("the image {IMAGE} is not named by digest");
+    let name_it = format!("hint: name it {pinned}");
+    refused(&["--image", IMAGE], &[&not_pinned, &name_it]);
+    let is_added = "level strict cannot be had: --cap-add: ";
+    refused(&["--image", &pinned, "--", "--cap-add=CHOWN"], &[is_added]);
+    refused(&["--", "true"], &["level strict is for containers"]);
+
+    let options = ["--level=strict", "--image", &pinned];
+    let run = Running::start(&mut lab.command(&options));
+    run.wait_for("listening on ");
+    lab.hello(&run);
+    let status = fs::read_to_string(format!("/proc/{}/status", lab.main().as_raw_nonzero()));
+    let status = status.unwrap();
+    for expected in ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"] {
+        assert!(status.lines().any(|line| line == expected), "{status}");
+    }
+    assert!(
+        !run.stderr().contains("--allow-connect"),
+        "{}",
+        run.stderr()
+    );
+    run.stop().expect(0, &["stopped"]);
+
+    let options = ["--allow-connect", "--level=strict", "--image", &pinned];
+    let run = Running::start(&mut lab.command(&options));
+    run.wait_for("connect(2) is allowed in the container");
+    run.wait_for("listening on ");
+    lab.hello(&run);
+    run.stop().expect(0, &["stopped"]);
     lab.expect_nothing_left();
 }
 

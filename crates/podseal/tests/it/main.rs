@@ -7,6 +7,7 @@
 mod account;
 mod bad_input;
 mod check;
+mod compat;
 mod container;
 mod demo;
 mod doctor;
@@ -21,4 +22,6 @@ mod status;
 mod supervisor;
 mod talk;
 mod units;
+mod up;
+mod verify;
 mod weakened;

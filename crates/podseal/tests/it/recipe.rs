@@ -23,14 +23,29 @@ const ADDED_TO_UNIT: &str = "[Unit]\nRequires=podman-pause-process.service\n\
 const ADDED_TO_SERVICE: &str =
     "[Service]\nRestrictAddressFamilies=AF_UNIX AF_NETLINK\nNoNewPrivileges=yes\n";
 
+/// Options of Podman, and of its `run` and `create`, without which a container
+/// does not start on every host: runc where it is installed, as crun does not
+/// work everywhere, and limits where Podman cannot choose them.
+pub(crate) fn options(lab: &Lab) -> [Vec<String>; 2] {
+    let runc = output(std::process::Command::new("sh").args(["-c", "command -v runc"]));
+    let runtime = runc.status.success().then(|| "--runtime=runc".to_owned());
+    let mut options = Vec::new();
+    if lab.place.is_root() {
+        // Without CAP_SYS_RESOURCE, Podman cannot have more.
+        let text = fs::read_to_string("/proc/sys/kernel/pid_max").unwrap();
+        let pid_max: u64 = text.trim().parse().unwrap();
+        let files = getrlimit(Resource::Nofile).maximum.unwrap_or(1024);
+        let processes = getrlimit(Resource::Nproc).maximum.unwrap_or(pid_max);
+        let processes = processes.min(pid_max);
+        options.push(format!("--ulimit=nofile={files}:{files}"));
+        options.push(format!("--ulimit=nproc={processes}:{processes}"));
+    }
+    [runtime.into_iter().collect(), options]
+}
+
 /// What `podman generate systemd --new` makes of a container.
 fn generated(lab: &Lab) -> String {
-    let runc = output(std::process::Command::new("sh").args(["-c", "command -v runc"]));
-    let mut create: Vec<String> = Vec::new();
-    if runc.status.success() {
-        // crun does not work on every host.
-        create.extend(["--runtime", "runc"].map(str::to_owned));
-    }
+    let [mut create, options] = options(lab);
     let words = [
         "create",
         "--rm",
@@ -39,16 +54,7 @@ fn generated(lab: &Lab) -> String {
         "--pull=never",
     ];
     create.extend(words.map(str::to_owned));
-    if lab.place.is_root() {
-        // Without CAP_SYS_RESOURCE, Podman cannot have more.
-        let text = fs::read_to_string("/proc/sys/kernel/pid_max").unwrap();
-        let pid_max: u64 = text.trim().parse().unwrap();
-        let files = getrlimit(Resource::Nofile).maximum.unwrap_or(1024);
-        let processes = getrlimit(Resource::Nproc).maximum.unwrap_or(pid_max);
-        let processes = processes.min(pid_max);
-        create.push(format!("--ulimit=nofile={files}:{files}"));
-        create.push(format!("--ulimit=nproc={processes}:{processes}"));
-    }
+    create.extend(options);
     create.push(IMAGE.to_owned());
     lab.podman(&create.iter().map(String::as_str).collect::<Vec<_>>());
     let unit = lab.podman(&["generate", "systemd", "--new", "--name", "echo"]);

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use crate::fixture::{Ended, Place, output};
 
 mod files;
+mod quadlet;
+mod strict;
 
 /// Units of a user whose manager is not running.
 const UNITS: &str = "config/systemd/user";
@@ -397,6 +399,27 @@ fn level_families_leaves_handed_sockets_alone() {
         "[Socket]\nListenDatagram=127.0.0.1:1\n",
     );
     podseal(&place, &["seal", "web"]).expect(1, &["socket-not-sealable"]);
+    // What is given up stands in the drop-in, and the launcher is told.
+    let path = drop_in(&place, "web.service");
+    let ended = podseal(&place, &["seal", "--allow-udp", "--best-effort", "web"]);
+    ended.expect(
+        0,
+        &[
+            "(socket-not-sealable)",
+            "sealed web.service at level standard",
+        ],
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("# podseal seal 1: level standard --allow-udp --best-effort, base "));
+    assert!(
+        text.contains(" --allow-udp --best-effort -- /usr/bin/podman "),
+        "{text}"
+    );
+    // It is asked for each time.
+    podseal(&place, &["seal", "--best-effort", "web"]).expect(1, &["socket-not-sealable"]);
+    unit(&place, "web.socket", "[Socket]\nListenStream=vsock::1\n");
+    podseal(&place, &["seal", "--allow-udp", "web"]).expect(1, &["socket-not-sealable"]);
+    unit(&place, "web.socket", "[Socket]\nListenDatagram=[::1]:1\n");
     let ended = podseal(&place, &["seal", "--level=families", "web"]);
     ended.expect(
         0,
@@ -448,5 +471,5 @@ fn masks_sockets_and_units_that_are_not_there() {
     podseal(&place, &["seal", "./none.service"]).expect(1, &["there is no file ./none.service"]);
     podseal(&place, &["seal", "a.timer"]).expect(1, &["a.timer is a timer"]);
     podseal(&place, &["seal"]).expect(2, &["<NAME|FILE>"]);
-    podseal(&place, &["seal", "--level=strict", "web"]).expect(2, &["standard"]);
+    podseal(&place, &["seal", "--level=most", "web"]).expect(2, &["standard"]);
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use rustix::process::Signal;
 
 use crate::fixture::{BOUND, Ended, Place, Running, eventually, output};
+use crate::schema::Schema;
 use crate::talk::{Client, free_port, hello};
 
 mod lifecycle;
@@ -124,11 +125,24 @@ fn units_run_in_their_order_and_can_be_asked() {
     }
     let json = units.ask(&["status", "--format=json", "a.socket"]);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(json["version"], 1);
+    let schema = Schema::parse(include_str!("../../../../docs/schema/status.schema.json"));
+    assert_eq!(schema.problem(&json), None);
+    assert_eq!(json["version"], 2);
     assert_eq!(json["runs"][0]["name"], "a");
     let unit = &json["runs"][0]["units"][0];
     assert_eq!(unit["unit"], "a.socket");
     assert_eq!(unit["listen"][0], place.text("s"));
+    let json = units.ask(&["status", "--format=json", "a"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(schema.problem(&json), None);
+    let unit = &json["runs"][0]["units"][0];
+    assert_eq!(unit["problems"], serde_json::json!([]));
+    let processes = unit["processes"].as_array().unwrap();
+    assert!(!processes.is_empty(), "{unit}");
+    for process in processes {
+        assert_eq!(process["no_new_privs"], true, "{process}");
+        assert!(process["filters"].as_u64() >= Some(1), "{process}");
+    }
     run.stop().expect(
         0,
         &[

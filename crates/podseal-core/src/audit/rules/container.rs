@@ -122,7 +122,9 @@ pub(super) const RULES: &[Rule] = &[
 /// Where an option is: its word, or its value in a file that has only that.
 pub(super) fn at(option: &CommandOption<Origin>) -> Place {
     let mut place = at_word(&option.word);
-    place.words.extend(option.value.clone());
+    place
+        .words
+        .extend(option.value.as_deref().map(str::to_owned));
     place
 }
 

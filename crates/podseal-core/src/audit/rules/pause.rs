@@ -219,7 +219,7 @@ fn bind_to(_: &Set, subject: &Subject) -> Vec<Fault> {
     for source in subject.files() {
         for setting in source.file.values("Unit", "BindTo") {
             let origin = crate::unit::effective::Origin {
-                file: source.path.clone(),
+                file: source.path.as_str().into(),
                 line: setting.line,
             };
             faults.push(Fault::at(Place::whole(&origin), "this is BindsTo= today"));

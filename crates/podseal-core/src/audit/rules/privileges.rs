@@ -122,7 +122,7 @@ fn is_pause_command(command: &Command) -> bool {
     match &command.program {
         Program::PauseEnsure => true,
         Program::Podman(podman) if podman.verb == Verb::Unshare => {
-            let words: Vec<&str> = podman.operands.iter().map(|w| w.text.as_str()).collect();
+            let words: Vec<&str> = podman.operands.iter().map(|w| &*w.text).collect();
             matches!(words[..], ["true" | "/bin/true" | "/usr/bin/true"])
         }
         _ => false,

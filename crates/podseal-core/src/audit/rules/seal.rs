@@ -59,7 +59,7 @@ fn stale(container: &Container<'_>) -> Vec<Fault> {
             Some(format!("this drop-in has no {lacking}="))
         };
         let origin = Origin {
-            file: source.path.clone(),
+            file: source.path.as_str().into(),
             line: 1,
         };
         faults.extend(message.map(|message| Fault::at(Place::whole(&origin), message)));

@@ -4,7 +4,7 @@ use super::*;
 use crate::policy::mechanism;
 
 /// At each level in turn.
-fn trials(results: [Trial<()>; 2]) -> Vec<(Level, Trial<()>)> {
+fn trials(results: [Trial<()>; 3]) -> Vec<(Level, Trial<()>)> {
     Level::ALL.into_iter().zip(results).collect()
 }
 
@@ -12,8 +12,9 @@ fn said(text: &str) -> Result<(), String> {
     Err(text.into())
 }
 
-const BOTH: &[Level] = &[Level::Families, Level::Standard];
-const STANDARD: &[Level] = &[Level::Standard];
+const ALL: &[Level] = &Level::ALL;
+const STANDARD: &[Level] = &[Level::Standard, Level::Strict];
+const STRICT: &[Level] = &[Level::Strict];
 const NONE: &[Level] = &[];
 
 /// What is changed on a healthy host, the check that sees it, its status, the
@@ -32,7 +33,7 @@ pub(super) const KERNEL: &[Case] = &[
         |f| f.kernel.architecture = "riscv64".into(),
         "architecture",
         Status::Problem,
-        BOTH,
+        ALL,
         "no filter for the riscv64",
     ),
     (
@@ -46,14 +47,14 @@ pub(super) const KERNEL: &[Case] = &[
         |f| f.kernel.seccomp_actions = Ok(None),
         "seccomp",
         Status::Problem,
-        BOTH,
+        ALL,
         "CONFIG_SECCOMP_FILTER",
     ),
     (
         |f| f.kernel.seccomp_actions = Ok(Some("trap errno allow".into())),
         "seccomp",
         Status::Problem,
-        BOTH,
+        ALL,
         "kill_process are needed",
     ),
     (
@@ -97,7 +98,7 @@ pub(super) const KERNEL: &[Case] = &[
         |f| f.seals.sealed[1].1 = Ok(Ok(report(&Outcome::Succeeded))),
         "seal",
         Status::Problem,
-        STANDARD,
+        &[Level::Standard],
         "OPEN under the seal: af-inet",
     ),
     (
@@ -111,21 +112,21 @@ pub(super) const KERNEL: &[Case] = &[
         |f| f.seals.unsealed = Ok(Ok(report(&REFUSED))),
         "seal",
         Status::Unknown,
-        BOTH,
+        ALL,
         "nothing was shown",
     ),
     (
         |f| f.seals.unsealed = Ok(Err("killed".into())),
         "seal",
         Status::Unknown,
-        BOTH,
+        ALL,
         "does not run without a seal",
     ),
     (
         |f| f.seals.sealed.clear(),
         "seal",
         Status::Unknown,
-        BOTH,
+        ALL,
         "not tried",
     ),
     (
@@ -162,7 +163,7 @@ pub(super) const KERNEL: &[Case] = &[
         },
         "selinux",
         Status::Problem,
-        BOTH,
+        ALL,
         "dnf upgrade container-selinux",
     ),
     (
@@ -186,7 +187,7 @@ pub(super) const KERNEL: &[Case] = &[
         },
         "selinux",
         Status::Unknown,
-        BOTH,
+        ALL,
         "no rpm",
     ),
     (
@@ -210,28 +211,28 @@ pub(super) const PODMAN: &[Case] = &[
         |f| f.podman.path = None,
         "podman",
         Status::Problem,
-        BOTH,
+        ALL,
         "apt-get install podman",
     ),
     (
         |f| f.podman.version = Ok(Ok(Version::new(3, 3, 9))),
         "podman",
         Status::Problem,
-        BOTH,
+        ALL,
         "3.4.0 or newer",
     ),
     (
         |f| f.podman.info = Ok(Err("Error: cannot re-exec process to join".into())),
         "podman-works",
         Status::Problem,
-        BOTH,
+        ALL,
         "podseal pause ensure",
     ),
     (
         |f| f.podman.info = Ok(Err("Error: odd".into())),
         "podman-works",
         Status::Problem,
-        BOTH,
+        ALL,
         "Error: odd",
     ),
     (
@@ -259,44 +260,62 @@ pub(super) const PODMAN: &[Case] = &[
         },
         "conmon",
         Status::Problem,
-        BOTH,
+        ALL,
         "apt-get install conmon",
     ),
     (
         |f| f.podman.runtimes.clear(),
         "oci-runtime",
         Status::Problem,
-        BOTH,
+        ALL,
         "apt-get install runc",
     ),
     (
-        |f| f.podman.runtimes[0].trials = trials([Ok(said("recvfrom(PF_NETLINK)")), Ok(said("x"))]),
+        |f| f.podman.profile = Ok(Err("/p.json: it is not JSON".into())),
+        "container-profile",
+        Status::Problem,
+        STRICT,
+        "apt-get install golang-github-containers-common",
+    ),
+    (
+        |f| f.podman.profile = Err(NotLooked::because("x")),
+        "container-profile",
+        Status::Unknown,
+        STRICT,
+        "not looked at",
+    ),
+    (
+        |f| {
+            let netlink = Ok(said("recvfrom(PF_NETLINK)"));
+            f.podman.runtimes[0].trials = trials([netlink, Ok(said("x")), Ok(said("x"))]);
+        },
         "oci-runtime",
         Status::Problem,
-        BOTH,
+        ALL,
         "crun 1.23 or later",
     ),
     (
-        |f| f.podman.runtimes[0].trials = trials([Ok(Ok(())), Ok(said("odd"))]),
+        |f| f.podman.runtimes[0].trials = trials([Ok(Ok(())), Ok(said("odd")), Ok(said("odd"))]),
         "oci-runtime",
         Status::Problem,
         STANDARD,
-        "works at families; fails at standard: odd",
+        "works at families; fails at standard and strict: odd",
     ),
     // Failing at one level and not tried at the other, neither is shown.
     (
         |f| {
             let untried = Err(NotLooked::because("x"));
-            f.podman.runtimes[0].trials = trials([Ok(said("odd")), untried]);
+            f.podman.runtimes[0].trials = trials([Ok(said("odd")), untried.clone(), untried]);
         },
         "oci-runtime",
         Status::Problem,
-        BOTH,
+        ALL,
         "odd",
     ),
     (
         |f| {
-            f.podman.runtimes[0].trials = trials([Ok(said("odd")), Ok(said("odd"))]);
+            f.podman.runtimes[0].trials =
+                trials([Ok(said("odd")), Ok(said("odd")), Ok(said("odd"))]);
             f.podman.runtimes.push(runtime("/usr/bin/runc"));
         },
         "oci-runtime",
@@ -311,14 +330,14 @@ pub(super) const ROOTLESS: &[Case] = &[
         without_pause,
         "oci-runtime",
         Status::Unknown,
-        BOTH,
+        ALL,
         "podseal pause ensure",
     ),
     (
         without_pause,
         "podman-works",
         Status::Unknown,
-        BOTH,
+        ALL,
         "podseal pause ensure",
     ),
     (
@@ -338,7 +357,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "oci-runtime",
         Status::Unknown,
-        BOTH,
+        ALL,
         "unset XDG_RUNTIME_DIR",
     ),
     (
@@ -391,14 +410,14 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "pause-process",
         Status::Problem,
-        BOTH,
+        ALL,
         "podman system migrate",
     ),
     (
         |f| f.rootless.pause = Err(NotLooked::because("no /proc")),
         "pause-process",
         Status::Unknown,
-        BOTH,
+        ALL,
         "no /proc",
     ),
     (
@@ -408,7 +427,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "user-namespaces",
         Status::Problem,
-        BOTH,
+        ALL,
         "sysctl -w user.max_user_namespaces=15000",
     ),
     (
@@ -425,7 +444,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "user-namespaces",
         Status::Problem,
-        BOTH,
+        ALL,
         "kernel.unprivileged_userns_clone=1",
     ),
     (
@@ -445,7 +464,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "user-namespaces",
         Status::Problem,
-        BOTH,
+        ALL,
         "Operation not permitted",
     ),
     (
@@ -455,7 +474,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "uidmap-tools",
         Status::Problem,
-        BOTH,
+        ALL,
         "apt-get install uidmap",
     ),
     (
@@ -469,7 +488,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "uidmap-tools",
         Status::Problem,
-        BOTH,
+        ALL,
         "chmod u+s /usr/bin/newgidmap",
     ),
     (
@@ -479,7 +498,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "subordinate-ids",
         Status::Problem,
-        BOTH,
+        ALL,
         "/etc/subgid has no range of ids for ann",
     ),
     (
@@ -503,7 +522,7 @@ pub(super) const ROOTLESS: &[Case] = &[
         },
         "no-pause-process",
         Status::Problem,
-        BOTH,
+        ALL,
         "unset PODMAN_NO_PAUSE_PROCESS",
     ),
 ];

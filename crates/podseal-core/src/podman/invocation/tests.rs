@@ -5,7 +5,7 @@ fn parse(line: &str) -> Invocation<()> {
     let words: Vec<Word<()>> = line
         .split_whitespace()
         .map(|text| Word {
-            text: text.to_owned(),
+            text: text.into(),
             is_open: text.contains('$'),
             place: (),
         })
@@ -66,11 +66,7 @@ fn options_end_at_the_image() {
     for (line, options, operands) in cases {
         let invocation = parse(line);
         assert_eq!(shown(&invocation), *options, "{line}");
-        let found: Vec<&str> = invocation
-            .operands
-            .iter()
-            .map(|w| w.text.as_str())
-            .collect();
+        let found: Vec<&str> = invocation.operands.iter().map(|w| &*w.text).collect();
         assert_eq!(found, *operands, "{line}");
         assert_eq!(invocation.unclear, None, "{line}");
     }

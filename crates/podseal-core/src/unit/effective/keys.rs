@@ -1,6 +1,6 @@
 //! The keys that systemd knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 /// The keys of `systemd.unit(5)`, `systemd.service(5)`, `systemd.socket(5)` and
@@ -11,8 +11,8 @@ use std::sync::LazyLock;
 /// `systemd --dump-configuration-items` prints those of one version.
 const KEYS: &str = include_str!("keys.txt");
 
-static BY_SECTION: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
-    let mut by_section: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+static BY_SECTION: LazyLock<BTreeMap<&str, HashSet<&str>>> = LazyLock::new(|| {
+    let mut by_section: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
     let mut sections = Vec::new();
     for line in KEYS.lines() {
         let header = line.strip_prefix('[').and_then(|l| l.strip_suffix(']'));
@@ -28,11 +28,9 @@ static BY_SECTION: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
     by_section
 });
 
-/// Whether some version of systemd has this key, or it is one that systemd
-/// leaves to others.
-pub(super) fn is_known(section: &str, key: &str) -> bool {
-    let keys = BY_SECTION.get(section);
-    key.starts_with("X-") || keys.is_some_and(|keys| keys.contains(key))
+/// The key, if some version of systemd has it.
+pub(super) fn known(section: &str, key: &str) -> Option<&'static str> {
+    BY_SECTION.get(section)?.get(key).copied()
 }
 
 /// Every section and key.
@@ -60,7 +58,6 @@ mod tests {
             ("Socket", "BindIPv6Only", true),
             ("Service", "PrivateBPF", true),
             ("Install", "UpheldBy", true),
-            ("Service", "X-Whatever", true),
             ("Service", "After", false),
             ("Unit", "ExecStart", false),
             ("Service", "ListenStream", false),
@@ -68,16 +65,19 @@ mod tests {
             ("Service", "", false),
             ("Timer", "OnCalendar", false),
         ];
-        for (section, key, known) in cases {
-            assert_eq!(is_known(section, key), known, "[{section}] {key}");
+        for (section, key, is_known) in cases {
+            assert_eq!(known(section, key).is_some(), is_known, "[{section}] {key}");
         }
     }
 
     #[test]
     fn all_that_is_read_as_another_key() {
         for (section, key, section_now, key_now) in super::super::merge::OLD_SPELLINGS {
-            assert!(is_known(section, key), "[{section}] {key}");
-            assert!(is_known(section_now, key_now), "[{section_now}] {key_now}");
+            assert!(known(section, key).is_some(), "[{section}] {key}");
+            assert!(
+                known(section_now, key_now).is_some(),
+                "[{section_now}] {key_now}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One sequence of settings from a unit file and its drop-ins.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -25,20 +26,20 @@ pub struct Source {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MergedSetting {
     /// The section.
-    pub section: String,
+    pub section: &'static str,
     /// The key; an old spelling is replaced by today's.
-    pub key: String,
+    pub key: Cow<'static, str>,
     /// The value, specifiers as written.
     pub value: String,
     /// Where it stands.
     pub origin: Origin,
-    /// What a command of a unit is read as.
+    /// Which of [`Merged::exec_lines`] it is, where it is a command.
     #[serde(skip)]
-    pub exec: Option<ExecLine>,
+    exec: Option<usize>,
 }
 
 /// The settings of a unit in the order in which systemd reads them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// The path of the unit file.
     pub fragment: String,
@@ -48,6 +49,8 @@ pub struct Merged {
     pub settings: Vec<MergedSetting>,
     /// What systemd passes over or refuses in the files as such.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the commands are read as, until a service takes them.
+    exec_lines: Vec<ExecLine>,
 }
 
 /// Spellings that systemd reads as another key, by section.
@@ -110,8 +113,7 @@ impl Merged {
         let mut merged = Self {
             fragment: fragment.path.clone(),
             dropins: dropins.iter().map(|source| source.path.clone()).collect(),
-            settings: Vec::new(),
-            diagnostics: Vec::new(),
+            ..Self::default()
         };
         for source in std::iter::once(fragment).chain(dropins) {
             merged.read(source, specifiers);
@@ -123,7 +125,12 @@ impl Merged {
     /// keep the unit from being loaded, it only ends the drop-in.
     #[must_use]
     pub fn is_dropin(&self, origin: &Origin) -> bool {
-        self.dropins.contains(&origin.file)
+        self.dropins.iter().any(|path| **path == *origin.file)
+    }
+
+    /// What the commands are read as, to be asked for with a setting once.
+    pub(super) fn take_exec_lines(&mut self) -> ExecLines {
+        ExecLines(std::mem::take(&mut self.exec_lines))
     }
 
     /// Takes over the places that a generated unit file's lines come from, and
@@ -133,7 +140,7 @@ impl Merged {
         let places = self.settings.iter_mut().map(|setting| &mut setting.origin);
         let diagnostics = self.diagnostics.iter_mut();
         let places = places.chain(diagnostics.filter_map(|d| d.origin.as_mut()));
-        for place in places.filter(|place| place.file == fragment) {
+        for place in places.filter(|place| *place.file == *fragment) {
             if let Some(origin) = generated.get(place.line - 1) {
                 *place = origin.clone();
             }
@@ -149,7 +156,7 @@ impl Merged {
     ) -> impl DoubleEndedIterator<Item = &'a MergedSetting> + use<'a, 'k> {
         self.settings
             .iter()
-            .filter(move |s| s.section == section && s.key == key)
+            .filter(move |s| s.key == key && s.section == section)
     }
 
     /// The settings of a list: those after the last empty one, which resets it.
@@ -171,21 +178,23 @@ impl Merged {
     }
 
     fn read(&mut self, source: &Source, specifiers: &Specifiers<'_>) {
+        let file: Arc<str> = source.path.as_str().into();
         let origin = |line| Origin {
-            file: source.path.clone(),
+            file: Arc::clone(&file),
             line,
         };
         let known = sections(specifiers.unit.unit_type());
         let is_known = |section: &str| known.contains(&section);
-        let mut exec_lines: BTreeMap<usize, ExecLine> = BTreeMap::new();
+        let first_exec_line = self.exec_lines.len();
         // A command that systemd refuses is the last thing it reads of a file.
         let mut commands = source.file.settings().filter(is_command);
         let end = commands.find(|setting| {
             let line = parse_exec(setting.value, specifiers);
             let is_refused = line.problems.iter().any(|p| p.effect == Effect::Refused);
-            exec_lines.insert(setting.line, line);
+            self.exec_lines.push(line);
             is_refused
         });
+        let mut exec_lines = first_exec_line..self.exec_lines.len();
         let is_read = |line: usize| end.is_none_or(|end| line <= end.line);
         let headers: Vec<(usize, &str)> = source.file.sections().collect();
         for (line, problem) in source.file.problems() {
@@ -203,11 +212,15 @@ impl Merged {
                     .push(Diagnostic::at(&origin(line), problem));
             }
         }
+        let count = source.file.settings().count();
+        self.settings.reserve_exact(count);
         for setting in source.file.settings() {
-            if !is_read(setting.line) || !is_known(setting.section) {
+            let of_section = known.iter().find(|known| **known == setting.section);
+            let Some(section) = of_section.filter(|_| is_read(setting.line)) else {
                 continue;
-            }
-            if !keys::is_known(setting.section, setting.key) {
+            };
+            let known_key = keys::known(section, setting.key);
+            if known_key.is_none() && !setting.key.starts_with("X-") {
                 let message = format!(
                     "unknown key {:?} in section [{}]",
                     setting.key, setting.section
@@ -219,16 +232,16 @@ impl Merged {
             }
             let (section, key) = OLD_SPELLINGS
                 .iter()
-                .find(|(section, key, _, _)| (*section, *key) == (setting.section, setting.key))
-                .map_or((setting.section, setting.key), |(_, _, section, key)| {
-                    (section, key)
+                .find(|(section, key, _, _)| (*key, *section) == (setting.key, setting.section))
+                .map_or((*section, known_key), |(_, _, section, key)| {
+                    (*section, Some(*key))
                 });
             self.settings.push(MergedSetting {
-                section: section.to_owned(),
-                key: key.to_owned(),
+                section,
+                key: key.map_or_else(|| setting.key.to_owned().into(), Cow::Borrowed),
                 value: setting.value.to_owned(),
                 origin: origin(setting.line),
-                exec: exec_lines.remove(&setting.line),
+                exec: is_command(&setting).then(|| exec_lines.next()).flatten(),
             });
         }
         if end.is_some() {
@@ -248,8 +261,21 @@ impl Merged {
     }
 }
 
+/// See [`Merged::take_exec_lines`].
+pub(super) struct ExecLines(Vec<ExecLine>);
+
+impl ExecLines {
+    /// What a command is read as.
+    pub(super) fn take(&mut self, setting: &MergedSetting) -> ExecLine {
+        let line = setting.exec.and_then(|at| self.0.get_mut(at));
+        line.map(std::mem::take).unwrap_or_default()
+    }
+}
+
 fn is_command(setting: &Setting<'_>) -> bool {
-    setting.section == "Service" && EXEC_KEYS.contains(&setting.key)
+    setting.key.starts_with("Exec")
+        && setting.section == "Service"
+        && EXEC_KEYS.contains(&setting.key)
 }
 
 #[cfg(test)]
@@ -309,7 +335,7 @@ mod tests {
     fn units_have_known_sections() {
         let text = "[Container]\nImage=x\nfoo\n[X-Podseal]\nLevel=strict\n[Unit]\nBindTo=b\nfoo\n";
         let merged = merged("a.service", text, &[]);
-        let keys: Vec<&str> = merged.settings.iter().map(|s| s.key.as_str()).collect();
+        let keys: Vec<&str> = merged.settings.iter().map(|s| &*s.key).collect();
         assert_eq!(keys, ["BindsTo"]);
         let lines: Vec<usize> = noted(&merged).iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [8, 1]);

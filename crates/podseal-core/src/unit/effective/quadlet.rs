@@ -130,7 +130,7 @@ impl View {
         let mut merged = Merged::new(&fragment, container.dropins, &specifiers);
         merged.relocate(&unit.origins, &container.file.path);
         merged.diagnostics.extend(diagnostics);
-        let mut service = Service::new(&merged, &specifiers, surroundings.scope);
+        let mut service = Service::new(merged, &specifiers, surroundings.scope);
         service.quadlet = Some(Quadlet {
             source: container.file.path.clone(),
             dropins: container.file.dropins.clone(),

@@ -15,6 +15,11 @@ use crate::unit::{Effect, Problem};
 /// there has its default. Addresses and dependencies carry their own places.
 pub type Origins = BTreeMap<String, Vec<Origin>>;
 
+/// The name of a setting among [`Origins`].
+fn place_name(section: &str, key: &str) -> String {
+    [section, ".", key].concat()
+}
+
 /// Reads settings one key after another.
 pub(super) struct Reader<'a> {
     pub(super) merged: &'a Merged,
@@ -49,7 +54,7 @@ impl<'a> Reader<'a> {
     /// Notes where a value of a list stands.
     pub(super) fn came_from(&mut self, setting: &MergedSetting) {
         self.origins
-            .entry(format!("{}.{}", setting.section, setting.key))
+            .entry(place_name(setting.section, &setting.key))
             .or_default()
             .push(setting.origin.clone());
     }
@@ -67,7 +72,7 @@ impl<'a> Reader<'a> {
                 Ok(parsed) => {
                     value = Some(parsed);
                     self.origins
-                        .insert(format!("{section}.{key}"), vec![setting.origin.clone()]);
+                        .insert(place_name(section, key), vec![setting.origin.clone()]);
                 }
                 Err(message) => self.ignore(setting, format!("{key}={message}")),
             }
@@ -117,7 +122,8 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, section: &str, key: &str) -> Option<String> {
         let specifiers = self.specifiers;
         self.scalar(section, key, |value| {
-            specifiers.expand(value).map_err(|e| e.to_string())
+            let text = specifiers.expand(value).map_err(|e| e.to_string())?;
+            Ok(text.into_owned())
         })
         .filter(|text| !text.is_empty())
     }
@@ -137,7 +143,7 @@ impl<'a> Reader<'a> {
             }
         }
         if !origins.is_empty() {
-            self.origins.insert(format!("{section}.{key}"), origins);
+            self.origins.insert(place_name(section, key), origins);
         }
         list
     }
@@ -193,13 +199,13 @@ impl<'a> Reader<'a> {
     /// What was noted, in the order of the files and their lines.
     pub(super) fn finish(mut self) -> (Origins, Vec<Diagnostic>) {
         let files = std::iter::once(&self.merged.fragment).chain(&self.merged.dropins);
-        let places: BTreeMap<&String, usize> = files
+        let places: BTreeMap<&str, usize> = files
             .enumerate()
-            .map(|(place, file)| (file, place))
+            .map(|(place, file)| (file.as_str(), place))
             .collect();
         self.diagnostics.sort_by_key(|diagnostic| {
             let origin = diagnostic.origin.as_ref()?;
-            Some((places.get(&origin.file).copied(), origin.line))
+            Some((places.get(&*origin.file).copied(), origin.line))
         });
         (self.origins, self.diagnostics)
     }

@@ -97,6 +97,8 @@ pub struct Listing {
     dirs: Vec<SearchDir>,
     /// The names that are links, by the name of the unit that they lead to.
     aliases: BTreeMap<UnitName, BTreeSet<UnitName>>,
+    /// The suffixes that directories in them have.
+    suffixes: BTreeSet<String>,
 }
 
 impl Listing {
@@ -109,7 +111,16 @@ impl Listing {
                 aliases.entry(base).or_default().insert(name);
             }
         }
-        Self { dirs, aliases }
+        let entries = dirs.iter().flat_map(|dir| &dir.entries);
+        let suffixes = entries
+            .filter(|(_, entry)| **entry == Entry::Directory)
+            .filter_map(|(name, _)| Some(name[name.rfind('.')?..].to_owned()))
+            .collect();
+        Self {
+            dirs,
+            aliases,
+            suffixes,
+        }
     }
 
     /// The directories.
@@ -156,7 +167,13 @@ impl Listing {
         aliases.insert(unit.clone());
         aliases.remove(&id);
         let aliases: Vec<UnitName> = aliases.into_iter().collect();
-        let directories = |suffix| part_directories(&id, &aliases, &self.dirs, suffix);
+        let directories = |suffix| {
+            if self.suffixes.contains(suffix) {
+                part_directories(&id, &aliases, &self.dirs, suffix)
+            } else {
+                Vec::new()
+            }
+        };
         let dependencies = DEPENDENCY_SUFFIXES.iter();
         Located {
             dropin_directories: directories(".d"),
@@ -239,19 +256,19 @@ fn part_directories(
     suffix: &str,
 ) -> Vec<String> {
     let mut directories = Vec::new();
-    for name in std::iter::once(id).chain(aliases) {
-        let names = dropin_names(name);
+    let mut of_names = |names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| format!("{name}{suffix}")).collect();
         for dir in dirs {
-            directories.extend(names.iter().map(|name| (dir, format!("{name}{suffix}"))));
+            let is_there = |name: &&String| dir.entries.get(*name) == Some(&Entry::Directory);
+            let names = names.iter().filter(is_there);
+            directories.extend(names.map(|name| format!("{}/{name}", dir.path)));
         }
+    };
+    for name in std::iter::once(id).chain(aliases) {
+        of_names(&dropin_names(name));
     }
-    let of_type = format!("{}{suffix}", id.unit_type().name());
-    directories.extend(dirs.iter().map(|dir| (dir, of_type.clone())));
+    of_names(&[id.unit_type().name().to_owned()]);
     directories
-        .into_iter()
-        .filter(|(dir, name)| dir.entries.get(name) == Some(&Entry::Directory))
-        .map(|(dir, name)| format!("{}/{name}", dir.path))
-        .collect()
 }
 
 /// Drop-ins in the order of their file names, from what is in the directories

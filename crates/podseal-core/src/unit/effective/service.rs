@@ -12,12 +12,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::dependencies::{self, Dependencies};
-use super::merge::{EXEC_KEYS, Merged};
+use super::merge::{EXEC_KEYS, ExecLines, Merged};
 use super::quadlet::Quadlet;
 use super::reader::{Origins, Reader};
 use super::values::words;
 use super::{Diagnostic, Located, Scope, Signal, VERSION};
-use crate::unit::exec::{ExecCommand, parse_exec, simplify};
+use crate::unit::exec::{ExecCommand, simplify};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::specifier::Specifiers;
 use crate::unit::time_span::TimeSpan;
@@ -161,9 +161,10 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Service {
     /// Reads the settings of a merged service.
     #[must_use]
-    pub fn new(merged: &Merged, specifiers: &Specifiers<'_>, scope: Scope) -> Self {
-        let mut reader = Reader::new(merged, specifiers);
-        let commands = commands(&mut reader);
+    pub fn new(mut merged: Merged, specifiers: &Specifiers<'_>, scope: Scope) -> Self {
+        let mut exec_lines = merged.take_exec_lines();
+        let mut reader = Reader::new(&merged, specifiers);
+        let commands = commands(&mut reader, &mut exec_lines);
         let sandbox = Sandbox::read(&mut reader, scope);
         let service_type = reader.scalar(SECTION, "Type", ServiceType::from_word);
         let bus_name = reader.text(SECTION, "BusName");
@@ -223,11 +224,12 @@ impl Service {
             quadlet: None,
             origins: Origins::new(),
             diagnostics: Vec::new(),
-            settings: merged.clone(),
+            settings: Merged::default(),
         };
         service.imply(&mut reader);
         let ends_in_action = success_action::read(&mut reader);
         (service.origins, service.diagnostics) = reader.finish();
+        service.settings = merged;
         service.verify(bus_name.is_some(), ends_in_action);
         service
     }
@@ -294,7 +296,10 @@ impl Service {
     }
 }
 
-fn commands(reader: &mut Reader<'_>) -> BTreeMap<&'static str, Vec<Located<ExecCommand>>> {
+fn commands(
+    reader: &mut Reader<'_>,
+    lines: &mut ExecLines,
+) -> BTreeMap<&'static str, Vec<Located<ExecCommand>>> {
     let mut commands = BTreeMap::new();
     for key in EXEC_KEYS {
         let mut of_key = Vec::new();
@@ -303,8 +308,7 @@ fn commands(reader: &mut Reader<'_>) -> BTreeMap<&'static str, Vec<Located<ExecC
                 of_key.clear();
                 continue;
             };
-            let line = setting.exec.clone();
-            let line = line.unwrap_or_else(|| parse_exec(&setting.value, reader.specifiers));
+            let line = lines.take(setting);
             for problem in line.problems {
                 reader.note(setting, problem);
             }
@@ -328,7 +332,7 @@ fn timeouts(reader: &mut Reader<'_>, service_type: ServiceType) -> (TimeSpan, Ti
         let settings = &reader.merged.settings;
         settings
             .iter()
-            .rposition(|s| s.section == SECTION && s.key == key)
+            .rposition(|s| s.key == key && s.section == SECTION)
     };
     let both_at = position("TimeoutSec");
     let [start_is_last, stop_is_last] =

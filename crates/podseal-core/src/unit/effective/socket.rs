@@ -133,8 +133,8 @@ const BACKLOG: u32 = 0x7fff_ffff;
 impl Socket {
     /// Reads the settings of a merged socket unit.
     #[must_use]
-    pub fn new(merged: &Merged, specifiers: &Specifiers<'_>, scope: Scope) -> Self {
-        let mut reader = Reader::new(merged, specifiers);
+    pub fn new(merged: Merged, specifiers: &Specifiers<'_>, scope: Scope) -> Self {
+        let mut reader = Reader::new(&merged, specifiers);
         let listen = listen::read(&mut reader);
         let accept = reader.boolean(SECTION, "Accept") == Some(true);
         let named_service = service(&mut reader);
@@ -188,13 +188,14 @@ impl Socket {
             dependencies: dependencies::read(&mut reader, scope),
             origins: Origins::new(),
             diagnostics: Vec::new(),
-            settings: merged.clone(),
+            settings: Merged::default(),
         };
         if !accept {
             let service = socket.service.clone();
             socket.dependencies.imply("Before", &service);
         }
         (socket.origins, socket.diagnostics) = reader.finish();
+        socket.settings = merged;
         socket.verify(named_service.is_some());
         socket
     }
@@ -264,7 +265,7 @@ fn file_descriptor_name(reader: &mut Reader<'_>, accept: bool) -> String {
         .scalar(SECTION, "FileDescriptorName", |value| {
             let name = specifiers.expand(value).map_err(|e| e.to_string())?;
             if name.len() <= 255 && name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b':') {
-                Ok(name)
+                Ok(name.into_owned())
             } else {
                 Err(format!("{name:?} is not a name for file descriptors"))
             }

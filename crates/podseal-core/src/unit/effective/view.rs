@@ -64,12 +64,12 @@ impl View {
         let merge = || Merged::new(fragment, dropins, &specifiers);
         match unit.unit_type() {
             UnitType::Service => Some(Self::Service(Box::new(Service::new(
-                &merge(),
+                merge(),
                 &specifiers,
                 scope,
             )))),
             UnitType::Socket => Some(Self::Socket(Box::new(Socket::new(
-                &merge(),
+                merge(),
                 &specifiers,
                 scope,
             )))),

@@ -62,9 +62,40 @@ fn arguments(text: &str) -> Result<(&str, &str), WordError> {
     }
 }
 
+/// Divides the arguments of a command behind the first `count` of them; none
+/// where there are fewer.
+#[must_use]
+pub fn divide(arguments: &str, count: usize) -> Option<(&str, &str)> {
+    let mut words = Words::new(arguments);
+    for _ in 0..count {
+        if let Some(after) = super::after_token(words.rest(), "\\;") {
+            words = Words::new(after);
+        } else {
+            words.next_noting(word_flags(), &mut Vec::new()).ok()??;
+        }
+    }
+    let rest = words.rest();
+    let first = &arguments[..arguments.len() - rest.len()];
+    Some((first.trim_end(), rest.trim_start()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_are_divided_between_words() {
+        let text = r#"'a  b' \; %t/$X  "c;""#;
+        for (count, expected) in [
+            (0, Some(("", text))),
+            (1, Some(("'a  b'", r#"\; %t/$X  "c;""#))),
+            (2, Some((r"'a  b' \;", r#"%t/$X  "c;""#))),
+            (4, Some((text, ""))),
+            (5, None),
+        ] {
+            assert_eq!(divide(text, count), expected, "{count}");
+        }
+    }
 
     #[test]
     fn commands_as_they_are_written() {

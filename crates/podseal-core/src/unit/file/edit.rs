@@ -77,10 +77,9 @@ impl UnitFile {
     /// # Errors
     /// As [`UnitFile::set`].
     pub fn append(&mut self, section: &str, key: &str, value: &str) -> Result<(), EditError> {
-        let header = self
-            .items
-            .iter()
-            .rposition(|item| matches!(&item.kind, ItemKind::Section(name) if name == section));
+        let header = self.items.iter().rposition(
+            |item| matches!(&item.kind, ItemKind::Section(name) if self.str(name) == section),
+        );
         let after = match header {
             Some(header) => {
                 let settings = self.items[header + 1..]

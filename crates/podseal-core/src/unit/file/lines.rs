@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{LONG_LINE_MAX, Refusal, RefusalReason, trim_end, trim_start};
+use super::{LONG_LINE_MAX, Refusal, RefusalReason, Text, trim_end, trim_start};
 
 /// A line after continuation lines were joined.
 pub(super) struct Logical<'a> {
@@ -23,6 +23,18 @@ pub(super) struct Logical<'a> {
 }
 
 impl Logical<'_> {
+    /// A part of the content.
+    pub(super) fn text(&self, part: &str) -> Text {
+        match &self.content {
+            Cow::Borrowed(content) => {
+                let offset = part.as_ptr().addr() - content.as_ptr().addr();
+                let start = self.first.start + offset;
+                Text::At(start..start + part.len())
+            }
+            Cow::Owned(_) => Text::Joined(part.to_owned()),
+        }
+    }
+
     /// The bytes of the value, blanks around it left out; `None` where the
     /// first physical line has no `=`.
     pub(super) fn value_span(&self) -> Option<Range<usize>> {

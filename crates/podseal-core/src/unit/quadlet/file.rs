@@ -90,7 +90,7 @@ impl QuadletFile {
 
     fn first_line(&self) -> Origin {
         Origin {
-            file: self.path.clone(),
+            file: self.path.as_str().into(),
             line: 1,
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Lines<'a> {
     fn error_at(path: &str, line: usize, message: String) -> QuadletError {
         QuadletError {
             origin: Origin {
-                file: path.to_owned(),
+                file: path.into(),
                 line,
             },
             message,
@@ -161,7 +161,7 @@ impl<'a> Lines<'a> {
         }
         let error = |message: String| Self::error_at(self.path, number, message);
         let origin = Origin {
-            file: self.path.to_owned(),
+            file: self.path.into(),
             line: number,
         };
         if let Some(name) = section_name(line) {

@@ -38,16 +38,10 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Asks the generator that is installed, about one directory or about those
-    /// in which it looks by itself. `None` where there is none.
+    /// Asks the generator that is installed, about these directories, separated
+    /// by colons, or about those in which it looks by itself. `None` where there is none.
     pub(super) fn of(scope: Scope, directory: Option<&str>) -> Option<Result<Self, CommandError>> {
-        let chosen = env::var(VARIABLE).ok();
-        let path = match chosen.as_deref() {
-            Some("") => None,
-            Some(path) => Some(path),
-            None => PATHS.iter().copied().find(|path| Path::new(path).exists()),
-        };
-        Some(Self::ask(path?, scope, directory))
+        Some(Self::ask(&installed()?, scope, directory))
     }
 
     fn ask(path: &str, scope: Scope, directory: Option<&str>) -> Result<Self, CommandError> {
@@ -78,6 +72,19 @@ impl Answers {
             generator: self.path.clone(),
             unit: self.units.get(service).cloned(),
             error: self.errors.get(file).cloned(),
+        }
+    }
+}
+
+/// The path of the generator, if there is one.
+pub(in super::super) fn installed() -> Option<String> {
+    match env::var(VARIABLE).ok() {
+        Some(path) if path.is_empty() => None,
+        Some(path) => Some(path),
+        None => {
+            let mut paths = PATHS.iter();
+            let found = paths.find(|path| Path::new(path).exists());
+            found.map(|path| (*path).to_owned())
         }
     }
 }

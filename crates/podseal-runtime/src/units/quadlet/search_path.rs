@@ -58,6 +58,23 @@ pub(in super::super) fn search_path(
     walk.found
 }
 
+/// The directory in which the user, or the administrator, has files. It need
+/// not exist.
+pub(in super::super) fn own_directory(scope: Scope, environment: &Environment) -> Option<String> {
+    let chosen = env::var("QUADLET_UNIT_DIRS").ok();
+    let chosen = chosen.as_deref().and_then(|dirs| dirs.split(':').next());
+    if let Some(dir) = chosen.filter(|dir| dir.starts_with('/')) {
+        return Some(dir.to_owned());
+    }
+    match scope {
+        Scope::User => {
+            let base = environment.config_home.as_deref()?;
+            Some(format!("{base}/containers/systemd"))
+        }
+        Scope::System => Some(ADMIN.to_owned()),
+    }
+}
+
 /// Directories in the order in which the generator walks them.
 #[derive(Default)]
 struct Walk {

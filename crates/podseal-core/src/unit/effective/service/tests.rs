@@ -28,7 +28,7 @@ fn service_in(scope: Scope, texts: &[&str]) -> Service {
         .collect();
     let (fragment, dropins) = sources.split_first().expect("a fragment");
     Service::new(
-        &Merged::new(fragment, dropins, &specifiers),
+        Merged::new(fragment, dropins, &specifiers),
         &specifiers,
         scope,
     )
@@ -146,11 +146,7 @@ fn a_refused_drop_in_ends_and_does_no_more() {
     let places: Vec<(&str, usize)> = service
         .diagnostics
         .iter()
-        .map(|d| {
-            d.origin
-                .as_ref()
-                .map_or(("", 0), |o| (o.file.as_str(), o.line))
-        })
+        .map(|d| d.origin.as_ref().map_or(("", 0), |o| (&*o.file, o.line)))
         .collect();
     assert_eq!(places, [("1", 3), ("2", 3)]);
     assert!(
@@ -170,7 +166,7 @@ fn values_have_their_places() {
     ]);
     let places = |key: &str| -> Vec<(&str, usize)> {
         let origins = service.origins.get(key).map_or(&[][..], Vec::as_slice);
-        origins.iter().map(|o| (o.file.as_str(), o.line)).collect()
+        origins.iter().map(|o| (&*o.file, o.line)).collect()
     };
     assert_eq!(places("Service.ExecStart"), [("1", 3)]);
     assert_eq!(

@@ -17,7 +17,7 @@ fn socket_named(name: &str, lines: &str) -> Socket {
         file: UnitFile::parse(format!("[Socket]\n{lines}")),
     };
     let merged = Merged::new(&source, &[], &specifiers);
-    Socket::new(&merged, &specifiers, Scope::User)
+    Socket::new(merged, &specifiers, Scope::User)
 }
 
 fn socket(lines: &str) -> Socket {

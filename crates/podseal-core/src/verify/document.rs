@@ -1,0 +1,416 @@
+//! What `podseal verify` reports.
+
+use serde::Serialize;
+
+use super::{Goal, Place, Verdict, evidence, is_absent, is_promised, judge};
+use crate::policy::level::Level;
+use crate::policy::seal::Seal;
+use crate::probe::{self, Outcome, PROBES, Probe, ProbeReport};
+
+/// The version of the JSON form, raised by incompatible changes.
+pub const VERSION: u32 = 1;
+
+/// The whole report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Document {
+    version: u32,
+    /// The service.
+    pub unit: String,
+    /// The level whose promises it is held to.
+    pub level: String,
+    /// The highest level whose every promise was seen to be kept, at every
+    /// place; null where not even the lowest was.
+    pub reached: Option<String>,
+    /// What was found about the level's promises: the worst of it.
+    pub verdict: Verdict,
+    /// Where the probes were made.
+    pub places: Vec<Stop>,
+    /// One row for each probe.
+    pub probes: Vec<Row>,
+    /// What the level leaves open in any case.
+    pub residual_risks: Vec<String>,
+}
+
+/// A place, and whether the probes could be made there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Stop {
+    /// Which.
+    pub place: Place,
+    /// Why nothing was tried there; null where it was.
+    pub failure: Option<String>,
+}
+
+/// One probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Row {
+    /// Its stable name.
+    pub id: String,
+    /// What was tried, for people.
+    pub title: String,
+    /// Where it leads.
+    pub leads_to: Goal,
+    /// The first level that promises that it fails.
+    pub closed_by: Option<String>,
+    /// Whether this machine lacks what it needs, so that there is nothing to
+    /// close: it is then not counted, unless it works under the seal.
+    pub is_absent: bool,
+    /// What came of it without a seal.
+    pub control: Evidence,
+    /// What came of it at each place.
+    pub findings: Vec<Finding>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Evidence {
+    /// Whether it worked; null where it was not tried.
+    pub worked: Option<bool>,
+    /// errno(3), where a call was refused.
+    pub errno: Option<i32>,
+    /// signal(7), where the process was killed.
+    pub signal: Option<i32>,
+    /// The same in words, and what the victim saw.
+    pub text: String,
+}
+
+/// A probe at one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Finding {
+    /// Where.
+    pub place: Place,
+    /// Whether the level that the service is held to promises that it fails.
+    pub is_promised: bool,
+    /// What it says.
+    pub verdict: Verdict,
+    /// What came of it.
+    pub evidence: Evidence,
+}
+
+/// What the probes came to at one place, or why there was nothing.
+pub type Reported = (Place, Result<ProbeReport, String>);
+
+impl Document {
+    /// Judges a service by what its probes came to.
+    #[must_use]
+    pub fn new(unit: &str, seal: &Seal, control: &ProbeReport, reports: &[Reported]) -> Self {
+        let level = seal.level;
+        let rows = PROBES.iter().map(|probe| {
+            let without = outcome(Ok(control), probe.id);
+            let findings = reports.iter().map(|(place, report)| {
+                let sealed = outcome(report.as_ref(), probe.id);
+                Finding {
+                    place: *place,
+                    is_promised: is_promised(probe, seal, *place),
+                    verdict: judge(probe, seal, *place, &without, &sealed),
+                    evidence: Evidence::new(probe, &sealed, report.as_ref().ok()),
+                }
+            });
+            Row {
+                id: probe.id.to_owned(),
+                title: probe.title.to_owned(),
+                leads_to: Goal::of(probe.attempt),
+                closed_by: probe.closed_by.map(|level| level.to_string()),
+                is_absent: is_absent(probe, &without),
+                control: Evidence::new(probe, &without, Some(control)),
+                findings: findings.collect(),
+            }
+        });
+        let probes: Vec<Row> = rows.collect();
+        Self {
+            version: VERSION,
+            unit: unit.to_owned(),
+            level: level.to_string(),
+            reached: reached(&probes).map(|level| level.to_string()),
+            verdict: worst(&probes),
+            places: reports
+                .iter()
+                .map(|(place, report)| Stop {
+                    place: *place,
+                    failure: report.as_ref().err().cloned(),
+                })
+                .collect(),
+            probes,
+            residual_risks: level
+                .residual_risks()
+                .iter()
+                .map(|risk| (*risk).to_owned())
+                .collect(),
+        }
+    }
+}
+
+impl Document {
+    /// What was found of all ways that lead from a place to a goal: the worst
+    /// of it. None where none was tried.
+    #[must_use]
+    pub fn path(&self, place: Place, goal: Goal) -> Option<Verdict> {
+        let rows = self.probes.iter().filter(|row| row.leads_to == goal);
+        let found: Vec<Verdict> = rows
+            .flat_map(|row| row.findings.iter().map(move |finding| (row, finding)))
+            .filter(|(_, finding)| finding.place == place)
+            // What this machine lacks is no way.
+            .filter(|(row, finding)| !row.is_absent || finding.verdict != Verdict::Inconclusive)
+            .map(|(_, finding)| finding.verdict)
+            .collect();
+        let worst = [
+            Verdict::Open,
+            Verdict::Accepted,
+            Verdict::Inconclusive,
+            Verdict::Closed,
+        ];
+        worst.into_iter().find(|verdict| found.contains(verdict))
+    }
+}
+
+impl Evidence {
+    fn new(probe: &Probe, outcome: &Outcome, report: Option<&ProbeReport>) -> Self {
+        let mut text = evidence(probe, outcome);
+        let results = report.into_iter().flat_map(|report| &report.results);
+        let mut of_probe = results.filter(|result| result.id == probe.id);
+        if let Some(more) = of_probe.find_map(|result| result.evidence.as_ref()) {
+            text.extend(["; ", more]);
+        }
+        let mut evidence = Self {
+            worked: Some(false),
+            errno: None,
+            signal: None,
+            text,
+        };
+        match outcome {
+            Outcome::Succeeded => evidence.worked = Some(true),
+            Outcome::Refused { errno } => evidence.errno = Some(*errno),
+            Outcome::Killed { signal } => evidence.signal = Some(*signal),
+            Outcome::NotStarted { .. } => {}
+            Outcome::NotTried { .. } => evidence.worked = None,
+        }
+        evidence
+    }
+}
+
+fn outcome(report: Result<&ProbeReport, &String>, id: &str) -> Outcome {
+    let not_tried = |reason: &str| Outcome::NotTried {
+        reason: reason.to_owned(),
+    };
+    match report {
+        Ok(report) => report
+            .outcome(id)
+            .cloned()
+            .unwrap_or_else(|| not_tried("what it needs is not here")),
+        Err(reason) => not_tried(reason),
+    }
+}
+
+/// Of promises only: what is not promised cannot be broken.
+fn worst(rows: &[Row]) -> Verdict {
+    let mut promised = rows
+        .iter()
+        .flat_map(|row| row.findings.iter().map(move |finding| (row, finding)))
+        .filter(|(_, finding)| finding.is_promised)
+        .peekable();
+    if promised.peek().is_none() {
+        return Verdict::Inconclusive;
+    }
+    let mut worst = Verdict::Closed;
+    for (row, finding) in promised {
+        match finding.verdict {
+            Verdict::Open | Verdict::Accepted => return Verdict::Open,
+            Verdict::Inconclusive if !row.is_absent => worst = Verdict::Inconclusive,
+            Verdict::Inconclusive | Verdict::Closed => {}
+        }
+    }
+    worst
+}
+
+/// The highest level whose every promise was seen to be kept at every place.
+fn reached(rows: &[Row]) -> Option<Level> {
+    let keeps = |row: &Row, level: Level| {
+        let Some(probe) = probe::find(&row.id) else {
+            return false;
+        };
+        let seal = Seal {
+            level,
+            ..Seal::default()
+        };
+        !row.findings.is_empty()
+            && row.findings.iter().all(|finding| match finding.verdict {
+                _ if !is_promised(probe, &seal, finding.place) => true,
+                Verdict::Closed => true,
+                Verdict::Inconclusive => row.is_absent,
+                Verdict::Open | Verdict::Accepted => false,
+            })
+    };
+    let mut levels = Level::ALL.into_iter().rev();
+    levels.find(|level| rows.iter().all(|row| keeps(row, *level)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::ProbeResult;
+
+    /// A report in which every probe has the outcome that is asked for.
+    fn report(of: impl Fn(&str) -> Option<Outcome>) -> ProbeReport {
+        ProbeReport {
+            version: ProbeReport::VERSION,
+            results: PROBES
+                .iter()
+                .filter_map(|probe| {
+                    Some(ProbeResult {
+                        id: probe.id.to_owned(),
+                        outcome: of(probe.id)?,
+                        evidence: None,
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    fn seal(level: Level) -> Seal {
+        Seal {
+            level,
+            ..Seal::default()
+        }
+    }
+
+    fn everywhere(sealed: &ProbeReport) -> Vec<Reported> {
+        let everywhere = Place::ALL.into_iter();
+        everywhere
+            .map(|place| (place, Ok(sealed.clone())))
+            .collect()
+    }
+
+    #[test]
+    fn a_level_is_reached_when_every_promise_of_it_was_seen() {
+        let works = report(|_| Some(Outcome::Succeeded));
+        let refused = Outcome::Refused { errno: 13 };
+        let closed = report(|_| Some(refused.clone()));
+        let but = |id: &'static str, outcome: Option<Outcome>| {
+            let refused = refused.clone();
+            report(move |probe| {
+                if probe == id {
+                    outcome.clone()
+                } else {
+                    Some(refused.clone())
+                }
+            })
+        };
+        // A kernel without it, or with it switched off.
+        let all_but = |id: &'static str| {
+            report(move |probe| {
+                Some(if probe == id {
+                    Outcome::Refused { errno: 38 }
+                } else {
+                    Outcome::Succeeded
+                })
+            })
+        };
+        let open = |id| but(id, Some(Outcome::Succeeded));
+        let highest = Level::ALL.last().map(ToString::to_string);
+        let families = Some("families".to_owned());
+        for (control, sealed, level, reached, verdict) in [
+            (&works, &closed, Level::Families, &highest, Verdict::Closed),
+            (
+                &works,
+                &open("turn-outward"),
+                Level::Standard,
+                &families,
+                Verdict::Open,
+            ),
+            (
+                &works,
+                &open("turn-outward"),
+                Level::Families,
+                &families,
+                Verdict::Closed,
+            ),
+            (
+                &works,
+                &open("io-uring"),
+                Level::Families,
+                &None,
+                Verdict::Open,
+            ),
+            (
+                &works,
+                &but("io-uring", None),
+                Level::Families,
+                &None,
+                Verdict::Inconclusive,
+            ),
+            (
+                &but("io-uring", Some(Outcome::Succeeded)),
+                &closed,
+                Level::Families,
+                &None,
+                Verdict::Inconclusive,
+            ),
+            (
+                &all_but("io-uring"),
+                &closed,
+                Level::Families,
+                &highest,
+                Verdict::Closed,
+            ),
+            (
+                &all_but("io-uring"),
+                &open("io-uring"),
+                Level::Families,
+                &None,
+                Verdict::Open,
+            ),
+        ] {
+            let document = Document::new("a.service", &seal(level), control, &everywhere(sealed));
+            assert_eq!(&document.reached, reached, "{level}");
+            assert_eq!(document.verdict, verdict, "{level}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_as_open_as_the_most_open_way() {
+        let works = report(|_| Some(Outcome::Succeeded));
+        let sealed = report(|id| {
+            let is_open = matches!(id, "relisten" | "io-uring");
+            Some(if is_open {
+                Outcome::Succeeded
+            } else {
+                Outcome::Refused { errno: 13 }
+            })
+        });
+        let mut reports = everywhere(&sealed);
+        reports[2].1 = Err("no image".to_owned());
+        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
+        for (place, goal, path) in [
+            (Place::Podman, Goal::Network, Some(Verdict::Open)),
+            (Place::Podman, Goal::Socket, Some(Verdict::Accepted)),
+            (Place::Podman, Goal::Processes, Some(Verdict::Closed)),
+            (Place::Container, Goal::Network, Some(Verdict::Inconclusive)),
+        ] {
+            assert_eq!(document.path(place, goal), path, "{place} {goal:?}");
+        }
+        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
+        assert_eq!(nowhere.path(Place::Podman, Goal::Network), None);
+    }
+
+    #[test]
+    fn a_place_without_a_report_shows_nothing() {
+        let works = report(|_| Some(Outcome::Succeeded));
+        let closed = report(|_| Some(Outcome::Refused { errno: 13 }));
+        let mut reports = everywhere(&closed);
+        reports[2].1 = Err("no image".to_owned());
+        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
+        assert_eq!(document.verdict, Verdict::Inconclusive);
+        assert_eq!(document.reached, None);
+        assert_eq!(document.places[2].failure.as_deref(), Some("no image"));
+        let row = &document.probes[0];
+        assert_eq!(row.findings[2].verdict, Verdict::Inconclusive);
+        assert_eq!(row.findings[2].evidence.text, "not tried: no image");
+        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
+        assert_eq!(nowhere.verdict, Verdict::Inconclusive);
+        assert_eq!(nowhere.reached, None);
+    }
+}

@@ -1,0 +1,214 @@
+//! Carries out a plan: the files, then the manager.
+
+use std::path::Path;
+
+use podseal_core::unit::name::UnitName;
+use podseal_core::up::Form;
+
+use super::{Plan, UpError, keep, open};
+use crate::command::CommandError;
+use crate::host::User;
+use crate::install::{Installed, install};
+use crate::linger;
+use crate::systemd::Manager;
+
+/// What was done besides changing files.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Sockets that were closed, with connections that waited in them.
+    pub closed: Vec<UnitName>,
+    /// Whether a running service was stopped.
+    pub stopped: bool,
+}
+
+/// What was running before.
+struct Before {
+    sockets: Vec<UnitName>,
+    service: bool,
+}
+
+/// Changes the files, has `manager` read them, and opens the sockets. Without a
+/// manager only the files are changed.
+///
+/// # Errors
+/// See [`UpError`].
+pub fn apply(plan: &Plan, manager: Option<Manager>, linger: bool) -> Result<Applied, UpError> {
+    let user = User::current();
+    let linger = linger && linger::is_enabled(&user) != Some(true);
+    if linger {
+        linger::enable(&user).map_err(|source| UpError::Linger { source })?;
+    }
+    let applied = files(plan, manager);
+    if linger && applied.is_err() {
+        warn("lingering is still enabled", linger::disable(&user));
+    }
+    applied
+}
+
+fn files(plan: &Plan, manager: Option<Manager>) -> Result<Applied, UpError> {
+    let Some(manager) = manager else {
+        keep(&plan.files, install(&open(&plan.files))?);
+        return Ok(Applied::default());
+    };
+    let before = Before::of(plan, manager)?;
+    let installed = install(&open(&plan.files))?;
+    let mut applied = Applied::default();
+    match carry_out(plan, manager, &before, &mut applied) {
+        Ok(()) => {
+            keep(&plan.files, installed);
+            Ok(applied)
+        }
+        Err(error) => {
+            undo(plan, manager, &before, installed);
+            Err(error)
+        }
+    }
+}
+
+fn failed(step: &'static str) -> impl Fn(CommandError) -> UpError {
+    move |source| UpError::Manager { step, source }
+}
+
+impl Before {
+    fn of(plan: &Plan, manager: Manager) -> Result<Self, UpError> {
+        let failed = failed("say what is running");
+        let is_running = |unit: &UnitName| {
+            let running = manager.running(unit).map_err(&failed)?;
+            Ok::<bool, UpError>(!running.is_empty())
+        };
+        let mut sockets = Vec::new();
+        for unit in plan.closed.iter().chain(&plan.sockets) {
+            if !sockets.contains(unit) && is_running(unit)? {
+                sockets.push(unit.clone());
+            }
+        }
+        Ok(Self {
+            sockets,
+            service: is_running(&plan.unit)?,
+        })
+    }
+}
+
+fn carry_out(
+    plan: &Plan,
+    manager: Manager,
+    before: &Before,
+    applied: &mut Applied,
+) -> Result<(), UpError> {
+    let closed = plan
+        .closed
+        .iter()
+        .filter(|unit| before.sockets.contains(unit));
+    applied.closed = closed.cloned().collect();
+    let missing = plan.sockets.iter();
+    let mut missing = missing.filter(|unit| !before.sockets.contains(unit));
+    // systemd opens no socket of a service that is running.
+    let must_reopen = !applied.closed.is_empty() || missing.next().is_some();
+    let stop_service = before.service && (must_reopen || plan.changes_service);
+    let stop = failed("stop what was running");
+    if !applied.closed.is_empty() {
+        // Before it reads the new files, so that it removes the old socket
+        // files; with the service, which a waiting connection would start again.
+        let service = stop_service.then_some(&plan.unit);
+        let units = applied.closed.iter().chain(service);
+        manager.stop(units).map_err(&stop)?;
+    }
+    // Whether it has read what is there now it can not always tell: Quadlet's
+    // service may be one of an earlier file.
+    manager.reload().map_err(failed("read its units again"))?;
+    verify(plan, manager)?;
+    if stop_service {
+        manager.stop([&plan.unit]).map_err(&stop)?;
+        applied.stopped = true;
+    }
+    let is_open =
+        |unit: &&UnitName| before.sockets.contains(unit) && !applied.closed.contains(unit);
+    let closed: Vec<&UnitName> = plan.sockets.iter().filter(|unit| !is_open(unit)).collect();
+    if !(plan.is_done() && closed.is_empty()) {
+        // What failed before does not count against what is there now.
+        for unit in plan.sockets.iter().chain([&plan.unit]) {
+            // It fails for a unit that has not been run.
+            let _ = manager.reset_failed([unit]);
+        }
+    }
+    for unit in closed {
+        manager.start([unit]).map_err(|source| UpError::Listen {
+            unit: unit.clone(),
+            said: manager
+                .first_error(unit)
+                .unwrap_or_else(|| source.last_words()),
+        })?;
+    }
+    Ok(())
+}
+
+/// That the manager has read each file, and for the right unit.
+fn verify(plan: &Plan, manager: Manager) -> Result<(), UpError> {
+    let read = |unit: &UnitName, name: &str| {
+        let properties = manager.unit_properties(unit, &[name, "LoadState"]);
+        let properties = properties.map_err(failed("say what it has read"))?;
+        let is_loaded = properties.get("LoadState") == "loaded";
+        let value = properties.get(name).to_owned();
+        Ok::<String, UpError>(if is_loaded { value } else { String::new() })
+    };
+    let not_read = |unit: &UnitName, path: &Path| UpError::NotRead {
+        unit: unit.clone(),
+        path: path.to_owned(),
+    };
+    let property = match plan.form {
+        Form::Quadlet => "SourcePath",
+        Form::Service => "FragmentPath",
+    };
+    if !is_same(&read(&plan.unit, property)?, &plan.source) {
+        return Err(not_read(&plan.unit, &plan.source));
+    }
+    let dropins = manager
+        .dropins(&plan.unit)
+        .map_err(failed("say what it has read"))?;
+    let mut dropins = dropins.split_whitespace();
+    if !dropins.any(|path| is_same(path, &plan.drop_in)) {
+        return Err(not_read(&plan.unit, &plan.drop_in));
+    }
+    let files = plan.files.iter().map(|file| &file.change.path);
+    for unit in &plan.sockets {
+        let path = files
+            .clone()
+            .find(|path| path.file_name().is_some_and(|name| name == unit.as_str()));
+        let fragment = read(unit, "FragmentPath")?;
+        if let Some(path) = path.filter(|path| !is_same(&fragment, path)) {
+            return Err(not_read(unit, path));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a manager means this file, which it may have come to by a link.
+fn is_same(read: &str, path: &Path) -> bool {
+    Path::new(read) == path || std::fs::canonicalize(path).is_ok_and(|path| Path::new(read) == path)
+}
+
+/// Puts everything back. The error that led here is the one to tell.
+fn undo(plan: &Plan, manager: Manager, before: &Before, installed: Installed) {
+    let opened = plan.sockets.iter();
+    let opened = opened.filter(|unit| !before.sockets.contains(unit) || plan.closed.contains(unit));
+    let opened: Vec<&UnitName> = opened.collect();
+    warn("still open", manager.stop(opened.iter().copied()));
+    if let Err(error) = installed.undo() {
+        tracing::warn!(%error, "not put back as it was");
+    }
+    warn("not read again after putting back", manager.reload());
+    for unit in opened {
+        // It is not known any more, or did not fail.
+        let _ = manager.reset_failed([unit]);
+    }
+    warn("not open again", manager.start(&before.sockets));
+    if before.service {
+        warn("not running again", manager.start([&plan.unit]));
+    }
+}
+
+fn warn(what: &str, result: Result<(), CommandError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "{what}");
+    }
+}

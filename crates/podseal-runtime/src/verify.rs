@@ -1,0 +1,354 @@
+//! Proving the seal of a service: copies of it are made and run, with the
+//! probe program in the place of Podman, of the OCI runtime and of the
+//! container's program. The service itself is not touched.
+//!
+//! What a copy is, and what its probes say, is decided in
+//! [`podseal_core::verify`].
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use podseal_core::lifecycle::Exit;
+use podseal_core::policy::level::Level;
+use podseal_core::probe::{Outcome, ProbeReport};
+use podseal_core::unit::effective::service::Service;
+use podseal_core::verify::Place;
+use podseal_core::verify::copy::{Own, oci_runtime};
+use podseal_core::verify::document::Document;
+use podseal_core::verify::subject::{NoSubject, Subject};
+
+use crate::command::{self, CommandError, Output};
+use crate::host::{self, User};
+use crate::instance::{Instance, InstanceError};
+use crate::proof::{Named, ProofError, Trial};
+use crate::receive::Handover;
+use crate::systemd::Manager;
+use run::Running;
+use traces::Traces;
+
+mod run;
+mod same;
+mod traces;
+
+/// Who runs the copies, as it does the service.
+#[derive(Debug, Clone, Copy)]
+pub enum Runner {
+    /// systemd.
+    Manager(Manager),
+    /// `podseal run --units`.
+    Supervisor,
+}
+
+/// What is to be verified.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The level to hold it to, where it is not the one that it claims.
+    pub level: Option<Level>,
+    /// Who runs it.
+    pub runner: Runner,
+}
+
+/// Why nothing was shown.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It has no command that could be copied.
+    #[error("{unit} cannot be verified")]
+    Subject {
+        /// The service.
+        unit: String,
+        /// Why.
+        source: NoSubject,
+    },
+    /// It claims no level.
+    #[error("{unit} is not sealed")]
+    NotSealed {
+        /// The service.
+        unit: String,
+    },
+    /// systemd has something else in memory than is in its files.
+    #[error("systemd has not read the files of {unit} again since they changed")]
+    Stale {
+        /// The service.
+        unit: String,
+        /// `--user` or `--system`.
+        option: &'static str,
+    },
+    /// systemd understands the copy otherwise than the service.
+    #[error("systemd gives a copy of {unit} another {property} than the service")]
+    Differs {
+        /// The service.
+        unit: String,
+        /// The first property that differs.
+        property: String,
+    },
+    /// There is no directory for the copies.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The probes could not be made without a seal.
+    #[error("cannot make the probes without a seal")]
+    Control {
+        /// Why.
+        source: ProofError,
+    },
+    /// systemd could not be asked.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Something else failed.
+    #[error("cannot {what}")]
+    Io {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A signal asked to end.
+    #[error("interrupted")]
+    Interrupted,
+    /// Something is left behind.
+    #[error("cannot remove what was made for {unit}: {}", causes.join("; "))]
+    Left {
+        /// The service, or a run that was killed.
+        unit: String,
+        /// What, and why.
+        causes: Vec<String>,
+    },
+}
+
+impl VerifyError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Subject { .. } => Some("see what `podseal check` says of it".into()),
+            Self::NotSealed { unit } => Some(format!(
+                "seal it: podseal seal {unit}; or hold it to a level all the same, with --level"
+            )),
+            Self::Stale { option, .. } => Some(format!("systemctl {option} daemon-reload")),
+            Self::Differs { .. } => Some(
+                "nothing was shown, since the copy might be more or less than the service; \
+                 please report this with the output of `podseal show`"
+                    .into(),
+            ),
+            Self::Instance(error) => Some(error.hint()),
+            Self::Left { .. } => Some("`podseal verify` of any service tries again".into()),
+            Self::Control { .. } | Self::Command(_) | Self::Io { .. } | Self::Interrupted => None,
+        }
+    }
+}
+
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> VerifyError {
+    move |source| VerifyError::Io { what, source }
+}
+
+/// Verifies a service. `end_wanted` becomes readable when that is to end early
+/// ([`crate::signals::any_end_wanted`]).
+///
+/// # Errors
+/// Nothing was shown, or something is left behind. What concerns one place only
+/// is no error, but in the document.
+pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document, VerifyError> {
+    let unit = request.service.unit.to_string();
+    let subject = Subject::new(request.service).map_err(|source| VerifyError::Subject {
+        unit: unit.clone(),
+        source,
+    })?;
+    let seal = subject.seal(request.level);
+    let seal = seal.ok_or_else(|| VerifyError::NotSealed { unit: unit.clone() })?;
+    if let Runner::Manager(manager) = request.runner {
+        same::require_current(manager, &unit)?;
+    }
+    let user = User::current();
+    traces::remove_old(&user, request.runner)?;
+    let instance = Instance::acquire(&user, &traces::directory_name(std::process::id()))?;
+    let verification = Verification {
+        subject,
+        runner: request.runner,
+        user: &user,
+        traces: Traces::new(std::process::id(), request.runner, &instance),
+        podseal: host::own_executable()
+            .map_err(failed("find podseal's own file"))?
+            .to_string_lossy()
+            .into_owned(),
+        directory: instance.directory().to_owned(),
+        end_wanted,
+    };
+    let outcome = verification.probes();
+    let left = verification.traces.remove(verification.subject.podman());
+    let (control, reports) = outcome?;
+    if !left.is_empty() {
+        return Err(VerifyError::Left { unit, causes: left });
+    }
+    Ok(Document::new(&unit, &seal, &control, &reports))
+}
+
+/// One verification.
+struct Verification<'a> {
+    subject: Subject<'a>,
+    runner: Runner,
+    user: &'a User,
+    traces: Traces,
+    podseal: String,
+    directory: PathBuf,
+    end_wanted: &'a UnixStream,
+}
+
+type Reports = Vec<(Place, Result<ProbeReport, String>)>;
+
+impl Verification<'_> {
+    fn probes(&self) -> Result<(ProbeReport, Reports), VerifyError> {
+        let control = self.control()?;
+        let mut reports = Vec::new();
+        for place in Place::ALL {
+            reports.push((place, self.probe(place)?));
+        }
+        Ok((control, reports))
+    }
+
+    /// The same probes as a plain process of this user.
+    fn control(&self) -> Result<ProbeReport, VerifyError> {
+        let run = |before: &[&str]| {
+            let words = before.iter().map(|word| (*word).to_owned());
+            let command = words.chain([self.podseal.clone()]).collect();
+            Trial::new().and_then(|trial| trial.run(command))
+        };
+        let mut control = run(&[]).map_err(|source| VerifyError::Control { source })?;
+        let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
+        let has_refused = control.results.iter().any(|r| is_refused(&r.outcome));
+        if has_refused && command::find("unshare").is_some() {
+            // A user may do more in a network of their own, as containers can.
+            let namespaces = ["unshare", "--user", "--map-root-user", "--net", "--"];
+            match run(&namespaces) {
+                Ok(there) => {
+                    for result in &mut control.results {
+                        let works = there.outcome(&result.id) == Some(&Outcome::Succeeded);
+                        if works && is_refused(&result.outcome) {
+                            result.outcome = Outcome::Succeeded;
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "no control in namespaces"),
+            }
+        }
+        Ok(control)
+    }
+
+    /// The probes at a place of the copy, or why there are none.
+    fn probe(&self, place: Place) -> Result<Result<ProbeReport, String>, VerifyError> {
+        let trial = Trial::new().map_err(|source| VerifyError::Control { source })?;
+        let path = |name: String| self.directory.join(name).to_string_lossy().into_owned();
+        let files = Files {
+            socket: path(format!("{}.socket", place.word())),
+            wrapper: path(format!("{}/{}", place.word(), self.subject.oci_runtime())),
+            report: path(format!("{}.json", place.word())),
+        };
+        let (name, probe) = (self.traces.name(place), trial.arguments());
+        let own = Own {
+            podseal: &self.podseal,
+            name: &name,
+            socket: &files.socket,
+            oci_runtime: &files.wrapper,
+            directory: &self.directory.to_string_lossy(),
+            probe: &probe,
+        };
+        let text = match self.subject.unit(place, &own) {
+            Ok(text) => text,
+            Err(why) => return Ok(Err(why)),
+        };
+        let handover = Handover::listen(files.socket.as_ref())
+            .map_err(|error| failed("listen for a copy")(io::Error::other(error)))?;
+        let unit = self
+            .traces
+            .write(place, &text, &self.subject.dropins_for_all())
+            .map_err(failed("write the unit of a copy"))?;
+        if let Runner::Manager(manager) = self.runner {
+            same::require_same(manager, self.subject.service.unit.as_str(), &unit)?;
+        }
+        let report = trial.run_by(&mut |sockets| {
+            if place == Place::OciRuntime {
+                files.prepare(&own, sockets)?;
+            }
+            let running = Running {
+                command: self.traces.start_command(place, &self.podseal),
+                waits: matches!(self.runner, Runner::Manager(_)),
+                handover: &handover,
+                user: self.user,
+                sockets,
+                end_wanted: self.end_wanted,
+            };
+            let mut output = running.run()?;
+            if place == Place::OciRuntime {
+                files.take(&mut output);
+            }
+            Ok(output)
+        });
+        match report {
+            Ok(report) => Ok(Ok(report)),
+            Err(Interruption::Verify(error)) => Err(error),
+            Err(Interruption::Proof(ProofError::Command(error))) => Ok(Err(error.last_words())),
+            Err(Interruption::Proof(error)) => Ok(Err(error.to_string())),
+        }
+    }
+}
+
+/// Why there is no report of a place.
+enum Interruption {
+    /// Nothing more is to be tried.
+    Verify(VerifyError),
+    /// It is this place's concern.
+    Proof(ProofError),
+}
+
+impl From<ProofError> for Interruption {
+    fn from(error: ProofError) -> Self {
+        Self::Proof(error)
+    }
+}
+
+impl From<VerifyError> for Interruption {
+    fn from(error: VerifyError) -> Self {
+        Self::Verify(error)
+    }
+}
+
+/// Files of a place.
+struct Files {
+    /// Where the copy is handed its sockets.
+    socket: String,
+    /// The program in the OCI runtime's place.
+    wrapper: String,
+    /// What that writes, as its output is lost.
+    report: String,
+}
+
+impl Files {
+    /// Puts a program into the OCI runtime's place.
+    fn prepare(&self, own: &Own<'_>, sockets: &[Named<'_>]) -> Result<(), VerifyError> {
+        let names: Vec<&str> = sockets.iter().map(|(name, _)| *name).collect();
+        let text = oci_runtime(own, &names, &self.report);
+        let write = || {
+            let path: &Path = self.wrapper.as_ref();
+            fs::create_dir_all(path.parent().unwrap_or(path))?;
+            fs::write(path, text)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+            match fs::remove_file(&self.report) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        };
+        write().map_err(failed("write the program for the OCI runtime's place"))
+    }
+
+    /// Puts what it wrote in the place of what was heard of it: Podman fails
+    /// behind it in any case.
+    fn take(&self, output: &mut Output) {
+        output.stdout = fs::read_to_string(&self.report).unwrap_or_default();
+        if !output.stdout.is_empty() {
+            output.exit = Exit::Code(0);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The report for people.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Attribute, Cell, Color, Table};
+use podseal_core::verify::document::{Document, Finding, Row};
+use podseal_core::verify::{Place, Verdict};
+
+pub(super) fn text(document: &Document) -> String {
+    let mut text = format!("{}\n\n{}\n", headline(document), table(document));
+    // Writing to a string does not fail.
+    for stop in &document.places {
+        if let Some(failure) = &stop.failure {
+            let _ = write!(
+                text,
+                "\nNothing could be tried in the place of {}: {failure}\n",
+                stop.place
+            );
+        }
+    }
+    for verdict in [Verdict::Open, Verdict::Accepted, Verdict::Inconclusive] {
+        let rows = document.probes.iter();
+        let rows = rows.filter(|row| verdict != Verdict::Inconclusive || !row.is_absent);
+        let lines: Vec<String> = rows
+            .filter_map(|row| line(document, row, verdict))
+            .collect();
+        if !lines.is_empty() {
+            let _ = write!(text, "\n{verdict}:\n{}\n", lines.join("\n"));
+        }
+    }
+    let rows = document.probes.iter().filter(|row| row.is_absent);
+    let lines: Vec<String> = rows
+        .map(|row| format!("- {} ({}): {}", row.title, row.id, row.control.text))
+        .collect();
+    if !lines.is_empty() {
+        let _ = write!(
+            text,
+            "\nnot possible on this machine without a seal either:\n{}\n",
+            lines.join("\n")
+        );
+    }
+    let _ = write!(text, "\nWhat level {} leaves open:", document.level);
+    for risk in &document.residual_risks {
+        let _ = write!(text, "\n- {risk}");
+    }
+    text
+}
+
+/// What it comes to, in one line.
+pub(super) fn headline(document: &Document) -> String {
+    let Document { unit, level, .. } = document;
+    let what = match document.verdict {
+        Verdict::Closed | Verdict::Accepted => {
+            format!("everything that level {level} promises was seen")
+        }
+        Verdict::Open => format!("something that level {level} promises to close is OPEN"),
+        Verdict::Inconclusive => {
+            format!(
+                "nothing is open that level {level} promises to close, but not all could be tried"
+            )
+        }
+    };
+    let reached = document.reached.as_ref();
+    let reached = reached.map_or_else(|| "no level".to_owned(), |level| format!("level {level}"));
+    format!("{unit}: {what}; proven: {reached}")
+}
+
+fn table(document: &Document) -> Table {
+    let mut table = Table::new();
+    // Whether colours are shown is decided where the table is printed.
+    table.enforce_styling();
+    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
+    let places = document.places.iter().map(|stop| stop.place.to_string());
+    let header = ["a way out".to_owned(), "without".to_owned()].into_iter();
+    table.set_header(header.chain(places));
+    for row in &document.probes {
+        let control = match row.control.worked {
+            Some(true) => "open",
+            Some(false) => "refused",
+            None => "n/a",
+        };
+        let mut cells = vec![Cell::new(&row.title), Cell::new(control)];
+        cells.extend(row.findings.iter().map(cell));
+        table.add_row(cells);
+    }
+    table
+}
+
+fn cell(finding: &Finding) -> Cell {
+    match finding.verdict {
+        Verdict::Closed => Cell::new("closed").fg(Color::Green),
+        Verdict::Accepted => Cell::new("open").fg(Color::Yellow),
+        Verdict::Open => Cell::new("OPEN")
+            .fg(Color::Red)
+            .add_attribute(Attribute::Bold),
+        Verdict::Inconclusive => Cell::new("n/a"),
+    }
+}
+
+/// A probe with the places of one verdict, and what was seen there. Those where
+/// nothing could be tried have a line of their own.
+fn line(document: &Document, row: &Row, verdict: Verdict) -> Option<String> {
+    let was_reached = |place: Place| {
+        let mut stops = document.places.iter();
+        stops.any(|stop| stop.place == place && stop.failure.is_none())
+    };
+    let found = row.findings.iter();
+    let found: Vec<&Finding> = found
+        .filter(|f| f.verdict == verdict && was_reached(f.place))
+        .collect();
+    let first = found.first()?;
+    let is_everywhere = found.len() == Place::ALL.len();
+    let is_alike = found.iter().all(|f| f.evidence.text == first.evidence.text);
+    let seen = if is_everywhere && is_alike {
+        first.evidence.text.clone()
+    } else {
+        let parts = found
+            .iter()
+            .map(|f| format!("{}: {}", f.place, f.evidence.text));
+        parts.collect::<Vec<_>>().join("; ")
+    };
+    let without = match (verdict, row.control.worked) {
+        (Verdict::Inconclusive, Some(false) | None) => {
+            format!("; without a seal: {}", row.control.text)
+        }
+        _ => String::new(),
+    };
+    Some(format!("- {} ({}): {seen}{without}", row.title, row.id))
+}

@@ -1,0 +1,299 @@
+//! Sealed services of real systemd, in a machine of the lab.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::report::{Row, Section, Target};
+use super::site::{self, file};
+use super::statistics::{Pairs, milliseconds, pairs};
+use super::{BenchError, Counts, attempt, interrupt};
+use crate::arguments::Install;
+use crate::command::Command;
+use crate::lab::Guest;
+use crate::requirements;
+
+/// How many times as long as the recipe by hand an activation may take.
+const ACTIVATION: f64 = 1.0;
+
+/// Milliseconds that making sure of the pause process may take.
+const GUARDIAN: f64 = 3.0;
+
+/// How often it is done in one measurement.
+const REPEATED: u32 = 50;
+
+/// How many times as long as with a plain process traffic may take: 0.97 of its
+/// speed.
+const TRAFFIC: f64 = 1.03;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Round trips of one byte in one measurement.
+const ROUND_TRIPS: usize = 4000;
+
+/// Bytes there and back in one measurement.
+const VOLUME: usize = 256 << 20;
+
+/// How much is written at a time.
+const PIECE: usize = 128 << 10;
+
+/// The services: who serves a port, and by which unit file.
+const SEALED: u16 = 7201;
+const RECIPE: u16 = 7202;
+const PLAIN: u16 = 7203;
+
+/// Everything that is measured: the recipe by hand twice, once sealed, and the
+/// server without a container.
+const SET_UP: &str = r#"
+set -e
+tar -C /usr/bin -c podseal | podman import --quiet --change 'ENTRYPOINT ["/podseal"]' \
+    --change 'CMD ["echo"]' - localhost/bench
+mkdir -p ~/.config/systemd/user
+cd ~/.config/systemd/user
+socket() { printf '[Socket]\nListenStream=127.0.0.1:%s\n' "$2" > "$1.socket"; }
+for name in sealed recipe; do
+    podman --runtime runc create --rm --name $name --network none --pull never localhost/bench
+    podman generate systemd --name --new $name > $name.service
+    podman rm $name
+done
+cat > pause.service <<'EOF'
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/podman unshare /bin/true
+RemainAfterExit=yes
+EOF
+sed -i -e '/^\[Unit\]/a Requires=pause.service\nAfter=pause.service' \
+    -e '/^\[Service\]/a RestrictAddressFamilies=AF_UNIX AF_NETLINK\nNoNewPrivileges=yes' \
+    recipe.service
+printf '[Service]\nExecStart=/usr/bin/podseal echo\n' > plain.service
+socket sealed 7201
+socket recipe 7202
+socket plain 7203
+systemctl --user daemon-reload
+podseal seal sealed
+systemctl --user start sealed.socket recipe.socket plain.socket
+"#;
+
+pub(crate) fn section() -> Section {
+    Section {
+        title: "Sealed by systemd",
+        method: "In a lab machine (systemd 257, Podman 5.4, runc), as an ordinary user. Activation is\n\
+                 from connect(2) to the first byte echoed, by a unit of `podman generate systemd --new`\n\
+                 that `podseal seal` sealed, and by the same unit edited as the recipe has it. Traffic is\n\
+                 over TCP on the loopback interface, echoed by the sealed container and by the same\n\
+                 server as a plain process, both started by their sockets.",
+        ..Section::default()
+    }
+}
+
+pub(crate) fn measure(install: &Install, counts: &Counts, section: &mut Section) {
+    let guest = attempt(section, "services of systemd", |_| {
+        requirements::for_lab(install)?;
+        let guest = Guest::boot(site::built()?)?;
+        guest.command(["bash", "-c", SET_UP])?.results()?;
+        Ok(guest)
+    });
+    let Some(guest) = guest else {
+        return;
+    };
+    attempt(section, "activation by systemd", |section| {
+        activation(&guest, counts.systemd, section)
+    });
+    attempt(section, "the pause guardian", |section| {
+        guardian(&guest, counts.systemd, section)
+    });
+    attempt(section, "traffic", |section| {
+        traffic(&guest, counts.systemd, section)
+    });
+}
+
+fn activation(guest: &Guest, count: usize, section: &mut Section) -> Result<(), BenchError> {
+    let activate = |name: &str, port| {
+        interrupt::check()?;
+        let mut stream = connect(guest, port)?;
+        let took = echo(&mut stream.stream, stream.begun, port)?;
+        // Starts are limited, and counted until then.
+        let stop = format!(
+            "systemctl --user stop {name}.service && systemctl --user reset-failed {name}.service"
+        );
+        guest.command(["sh", "-c", &stop])?.results()?;
+        Ok::<_, BenchError>(took)
+    };
+    let pairs = pairs(
+        count,
+        || activate("sealed", SEALED),
+        || activate("recipe", RECIPE),
+    )?;
+    let ratio = pairs.ratio().ok_or(BenchError::Nothing("activation"))?;
+    section.rows.push(row(
+        &pairs,
+        "first connection to first byte",
+        "the recipe by hand",
+        ("ms", 0),
+        format!("ratio {}", ratio.display(2)),
+        Target::at_most(ratio.median, ACTIVATION, ""),
+    )?);
+    Ok(())
+}
+
+fn guardian(guest: &Guest, count: usize, section: &mut Section) -> Result<(), BenchError> {
+    // Many at a time, since the way into the machine takes longer than one.
+    let repeated = |command: &str| {
+        let script = format!("for n in $(seq {REPEATED}); do {command} || exit; done");
+        guest.command(["sh", "-c", &script])
+    };
+    let ensure = repeated("/usr/bin/podseal pause ensure --quiet")?;
+    let nothing = repeated("/bin/true")?;
+    let time = |command: &Command| {
+        interrupt::check()?;
+        Ok::<_, BenchError>(milliseconds(command.time()?) / f64::from(REPEATED))
+    };
+    let pairs = pairs(count, || time(&ensure), || time(&nothing))?;
+    let adds = pairs.difference().ok_or(BenchError::Nothing("guardian"))?;
+    section.rows.push(row(
+        &pairs,
+        "`podseal pause ensure`, with nothing to do",
+        "`/bin/true`",
+        ("ms", 2),
+        format!("adds {} ms", adds.display(2)),
+        Target::at_most(adds.median, GUARDIAN, " ms"),
+    )?);
+    Ok(())
+}
+
+/// One measurement of a connection.
+type Measure = fn(&TcpStream) -> io::Result<f64>;
+
+fn traffic(guest: &Guest, count: usize, section: &mut Section) -> Result<(), BenchError> {
+    let open = |port| {
+        let mut stream = connect(guest, port)?;
+        echo(&mut stream.stream, stream.begun, port)?;
+        Ok::<_, BenchError>(stream.stream)
+    };
+    let (sealed, plain) = (open(SEALED)?, open(PLAIN)?);
+    let rows: [(&str, (&str, usize), Measure); 2] = [
+        ("round trip of a byte", ("µs", 2), round_trip),
+        ("time for 256 MiB there and back", ("ms", 0), volume),
+    ];
+    for (measured, unit, measure) in rows {
+        let once = |stream, port| {
+            interrupt::check()?;
+            measure(stream).map_err(|source| failed(port, source))
+        };
+        let pairs = pairs(count, || once(&sealed, SEALED), || once(&plain, PLAIN))?;
+        let ratio = pairs.ratio().ok_or(BenchError::Nothing("traffic"))?;
+        section.rows.push(row(
+            &pairs,
+            measured,
+            "`podseal echo` as a plain process",
+            unit,
+            format!("ratio {}", ratio.display(2)),
+            Target::at_most(ratio.median, TRAFFIC, ""),
+        )?);
+    }
+    Ok(())
+}
+
+fn row(
+    pairs: &Pairs,
+    measured: &str,
+    alternative: &str,
+    (unit, decimals): (&str, usize),
+    result: String,
+    target: Target,
+) -> Result<Row, BenchError> {
+    let nothing = || BenchError::Nothing("pair");
+    let figure = |summary: Option<super::statistics::Summary>| {
+        let summary = summary.ok_or_else(nothing)?;
+        Ok::<_, BenchError>(format!("{} {unit}", summary.display(decimals)))
+    };
+    Ok(Row {
+        measured: measured.to_owned(),
+        podseal: figure(pairs.first())?,
+        alternative: alternative.to_owned(),
+        other: figure(pairs.second())?,
+        result,
+        target,
+    })
+}
+
+/// A connection, and when it was asked for.
+struct Connection {
+    stream: TcpStream,
+    begun: Instant,
+}
+
+/// Connects to a port of the machine's loopback interface: a socket belongs to the
+/// network that it was made in, whoever uses it.
+fn connect(guest: &Guest, port: u16) -> Result<Connection, BenchError> {
+    let path = format!("/proc/{}/ns/net", guest.init()?);
+    let network = File::open(&path).map_err(|source| file("open", Path::new(&path), source))?;
+    let connected = thread::scope(|scope| {
+        let connecting = scope.spawn(|| {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            let begun = Instant::now();
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Ok(Connection { stream, begun })
+        });
+        connecting.join()
+    });
+    match connected {
+        Ok(connected) => connected.map_err(|source| failed(port, source)),
+        Err(_) => Err(BenchError::Nothing("connection")),
+    }
+}
+
+fn failed(port: u16, source: io::Error) -> BenchError {
+    let address = format!("127.0.0.1:{port}");
+    file("talk to", Path::new(&address), source)
+}
+
+/// Milliseconds until the first byte of the answer.
+fn echo(stream: &mut TcpStream, begun: Instant, port: u16) -> Result<f64, BenchError> {
+    let heard = stream
+        .write_all(b"x")
+        .and_then(|()| stream.read_exact(&mut [0]));
+    let took = milliseconds(begun.elapsed());
+    heard.map(|()| took).map_err(|source| failed(port, source))
+}
+
+/// Microseconds for a byte there and back, on average.
+fn round_trip(mut stream: &TcpStream) -> io::Result<f64> {
+    let begun = Instant::now();
+    for _ in 0..ROUND_TRIPS {
+        stream.write_all(b"x")?;
+        stream.read_exact(&mut [0])?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let count = ROUND_TRIPS as f64;
+    Ok(milliseconds(begun.elapsed()) * 1000.0 / count)
+}
+
+/// Milliseconds for [`VOLUME`] there and back.
+fn volume(stream: &TcpStream) -> io::Result<f64> {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let writing = scope.spawn(move || {
+            let mut stream = stream;
+            let piece = vec![b'x'; PIECE];
+            (0..VOLUME / PIECE).try_for_each(|_| stream.write_all(&piece))
+        });
+        let mut stream = stream;
+        let mut piece = vec![0; PIECE];
+        let read = (0..VOLUME / PIECE).try_for_each(|_| stream.read_exact(&mut piece));
+        let written = writing
+            .join()
+            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+        read.and(written)
+    })?;
+    Ok(milliseconds(begun.elapsed()))
+}
