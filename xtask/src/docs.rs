@@ -23,6 +23,14 @@ const FILES: &[Generated] = &[
         make: || Ok(podseal_core::audit::document::markdown().into_bytes()),
     },
     Generated {
+        path: "docs/troubleshooting.md",
+        make: || Ok(podseal_core::explain::document::markdown().into_bytes()),
+    },
+    Generated {
+        path: "docs/schema/explain.schema.json",
+        make: schemas::explain,
+    },
+    Generated {
         path: "docs/probes.md",
         make: || Ok(podseal_core::probe::document::markdown().into_bytes()),
     },

@@ -3,8 +3,8 @@
 
 pub mod audit;
 pub mod bpf;
-pub mod diagnose;
 pub mod doctor;
+pub mod explain;
 pub mod family;
 pub mod jobs;
 pub mod lifecycle;

@@ -11,6 +11,7 @@ pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod engine;
+pub mod explain;
 pub mod host;
 pub mod id_map;
 pub mod install;

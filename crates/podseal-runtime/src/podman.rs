@@ -46,8 +46,8 @@ pub enum PodmanError {
         /// Its version.
         found: Version,
     },
-    /// An image that was never pulled or pushed.
-    #[error("the image {image} has no digest: it does not come from a registry")]
+    /// An image of which Podman knows none.
+    #[error("Podman names no digest of the image {image}")]
     NoDigest {
         /// As given.
         image: String,
@@ -73,7 +73,8 @@ impl PodmanError {
             }
             Self::TooOld { .. } => "upgrade Podman".into(),
             Self::NoDigest { .. } => {
-                "do without --digest: an image made here cannot be pinned".into()
+                "`podman image inspect` shows what it knows of the image; do without --digest"
+                    .into()
             }
             Self::ImageMissing { image } => format!("podman pull {image}"),
         }

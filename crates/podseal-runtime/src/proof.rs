@@ -160,6 +160,14 @@ impl Trial {
     }
 }
 
+/// Removes what a process left that was killed while it had victims.
+///
+/// # Errors
+/// See [`ProofError`].
+pub fn remove_left(process: u32) -> Result<(), ProofError> {
+    victims::remove_left(process).map_err(failed("remove sockets of victims"))
+}
+
 /// Runs `command`, which ends in a container that is `podseal`, in the host's
 /// network namespace: another way out, see [`Attempt::HostNetwork`].
 ///

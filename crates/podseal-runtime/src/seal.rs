@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use podseal_core::family::Family;
 use podseal_core::podman::invocation::{Invocation, Verb, Word};
 use podseal_core::podman::strict;
 use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
+use podseal_core::policy::container;
 use podseal_core::policy::filter;
 use podseal_core::policy::inherited::{self, SocketIdentity, Unsealable};
 use podseal_core::policy::level::Level;
@@ -114,6 +116,14 @@ pub enum LaunchError {
         /// What the command has, or lacks.
         why: String,
     },
+    /// The container's seccomp profile cannot be read.
+    #[error("cannot read the container's seccomp profile {}", path.display())]
+    Profile {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// prctl(2) failed.
     #[error("cannot set no-new-privileges")]
     NoNewPrivileges {
@@ -157,7 +167,10 @@ impl LaunchError {
             Self::Pause { .. } | Self::Join { .. } => 226, // EXIT_NAMESPACE
             Self::NoNewPrivileges { .. } => 227,           // EXIT_NO_NEW_PRIVILEGES
             // systemd has none for Landlock.
-            Self::Filter { .. } | Self::Landlock(_) | Self::NotStrict { .. } => 228, // EXIT_SECCOMP
+            Self::Filter { .. }
+            | Self::Landlock(_)
+            | Self::NotStrict { .. }
+            | Self::Profile { .. } => 228, // EXIT_SECCOMP
             Self::Architecture { .. } => 232, // EXIT_ADDRESS_FAMILIES
         }
     }
@@ -176,7 +189,7 @@ impl LaunchError {
             }
             Self::Inherited { .. } => Some("check that /proc is mounted and readable".into()),
             Self::Unsealable { source, .. } => Some(source.hint().into()),
-            Self::NotStrict { .. } => Some(
+            Self::NotStrict { .. } | Self::Profile { .. } => Some(
                 "`podseal seal` and `podseal run` write the options that it needs; or take --level=standard"
                     .into(),
             ),
@@ -281,9 +294,22 @@ fn check_container(seal: &Seal, command: &[OsString]) -> Result<(), LaunchError>
     if invocation.verb != Verb::Run {
         return Ok(());
     }
-    match strict::lacks(&invocation, &seal.mechanisms()) {
-        Some(why) => Err(LaunchError::NotStrict { why }),
-        None => Ok(()),
+    let mechanisms = seal.mechanisms();
+    if let Some(why) = strict::lacks(&invocation, &mechanisms) {
+        return Err(LaunchError::NotStrict { why });
+    }
+    let Some(path) = strict::profile(&invocation) else {
+        return Ok(());
+    };
+    let text = fs::read_to_string(path).map_err(|source| LaunchError::Profile {
+        path: path.into(),
+        source,
+    })?;
+    if container::is_made(&text, &mechanisms) {
+        Ok(())
+    } else {
+        let why = format!("{path} is not the seccomp profile that podseal makes for it");
+        Err(LaunchError::NotStrict { why })
     }
 }
 

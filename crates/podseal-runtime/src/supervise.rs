@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use podseal_core::diagnose::diagnose;
+use podseal_core::explain::first_answer;
+use podseal_core::explain::journal::Log;
 use podseal_core::jobs::{Effect, Event, JobKind, JobResult, Jobs, Now};
 use podseal_core::lifecycle::{self, Action, Outcome, Phase, socket};
 use podseal_core::supervised::{Kind, Set};
@@ -375,14 +376,12 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         service.stdout.drain();
         service.stderr.drain();
         let said = service.stderr.take_kept();
+        let failed = service.failed.take();
         (self.observe)(Some(name), Notice::Down(outcome));
-        if let Some(diagnosis) = diagnose(&said).filter(|_| outcome != Outcome::Success) {
-            let explained = Notice::Explained {
-                evidence: diagnosis.evidence.to_owned(),
-                cause: diagnosis.signature.cause,
-                fix: diagnosis.signature.fix,
-            };
-            (self.observe)(Some(name), explained);
+        let failed = failed.filter(|_| outcome != Outcome::Success);
+        let log = failed.map(|exit| Log::of_output(&said, exit));
+        if let Some(answer) = log.and_then(first_answer) {
+            (self.observe)(Some(name), Notice::Explained(answer));
         }
     }
 

@@ -12,6 +12,7 @@ use podseal_core::policy::{level, seal};
 use podseal_core::unit::time_span::{TimeSpan, TimeSpanError};
 
 mod doctor;
+mod explain;
 mod look;
 mod plumbing;
 mod status;
@@ -19,6 +20,7 @@ mod up;
 mod verify;
 
 pub(crate) use doctor::{Doctor, DoctorFormat};
+pub(crate) use explain::{Explain, ExplainFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
 pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
 pub(crate) use status::{List, Status, StatusFormat};
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Say what this host can do, and what stands in the way.
     Doctor(Doctor),
+    /// Say why a service does not work, and what to do.
+    Explain(Explain),
     /// Show the whole story on this machine in seconds.
     Demo(Demo),
     /// Seal this process and become COMMAND (plumbing).

@@ -16,6 +16,7 @@ mod diff;
 mod doctor;
 mod echo;
 mod enter;
+mod explain;
 mod pause;
 mod probe;
 mod receive;
@@ -74,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
         Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),

@@ -15,7 +15,7 @@ pub(crate) const FAILURE: u8 = 1;
 /// The command line was wrong; nothing was done.
 pub(crate) const USAGE: u8 = 2;
 
-/// `podseal check` or `podseal doctor` could not look at something that its
+/// `podseal check`, `podseal doctor` or `podseal explain` could not look at something that its
 /// answer rests on.
 pub(crate) const NOT_LOOKED: u8 = 2;
 

@@ -29,6 +29,11 @@ pub(super) fn verify() -> Result<Vec<u8>, DocsError> {
     schema::<VerifyDocument>("podseal verify")
 }
 
+/// That of `podseal explain`.
+pub(super) fn explain() -> Result<Vec<u8>, DocsError> {
+    schema::<podseal_core::explain::document::Document>("podseal explain")
+}
+
 /// The schema of a type as it is written, not as it would be read.
 fn schema<T: JsonSchema>(title: &str) -> Result<Vec<u8>, DocsError> {
     let generator = SchemaSettings::draft2020_12()

@@ -3,7 +3,10 @@
 use super::facts::{Facts, Info, Installer, Pause, Runtime};
 use super::fix::Fix;
 use super::{Check, Group, Judgement, Rule, Status};
-use crate::diagnose::diagnose;
+use crate::explain::{
+    first_answer,
+    journal::{Log, Speaker},
+};
 use crate::podman::Version;
 use crate::policy::level::Level;
 
@@ -105,15 +108,16 @@ fn works(facts: &Facts) -> Option<Judgement> {
     Some(match &facts.podman.info {
         Err(why) => Judgement::unknown(why).fix(have_it_run(facts)),
         Ok(Err(said)) => {
+            let answer = first_answer(Log::said_by(Speaker::Podman, said));
             let judgement = Judgement::problem(
                 said.lines().last().unwrap_or("it failed, and said nothing"),
-                match diagnose(said) {
-                    Some(diagnosis) => diagnosis.signature.cause,
+                match &answer {
+                    Some(answer) => answer.signature.cause,
                     None => "Podman cannot work for this user",
                 },
             );
-            judgement.fix(match diagnose(said) {
-                Some(diagnosis) => Fix::advice(diagnosis.signature.fix),
+            judgement.fix(match answer {
+                Some(answer) => Fix::advice(answer.signature.fix),
                 None => Fix::advice("run it by hand to see all it says").user("podman info"),
             })
         }
@@ -219,18 +223,20 @@ fn oci_runtime(facts: &Facts) -> Judgement {
     let mut judgement = Judgement::new(status.unwrap_or(Status::Unknown), String::new());
     judgement.found = runtimes.iter().map(describe).collect();
     let failed: Vec<&str> = runtimes.iter().flat_map(said).collect();
-    let diagnosis = failed.iter().find_map(|said| diagnose(said));
+    let answer = failed
+        .iter()
+        .find_map(|said| first_answer(Log::said_by(Speaker::Podman, said)));
     match judgement.status {
         Status::Problem => {
             judgement = judgement.meaning(
-                diagnosis
+                answer
                     .as_ref()
-                    .map_or("no OCI runtime works under the seal", |diagnosis| {
-                        diagnosis.signature.cause
+                    .map_or("no OCI runtime works under the seal", |answer| {
+                        answer.signature.cause
                     }),
             );
-            judgement = judgement.fix(match diagnosis {
-                Some(diagnosis) => Fix::advice(diagnosis.signature.fix),
+            judgement = judgement.fix(match answer {
+                Some(answer) => Fix::advice(answer.signature.fix),
                 None if runtimes
                     .iter()
                     .any(|runtime| runtime.path.ends_with("runc")) =>

@@ -207,13 +207,9 @@ pub fn lacks<P: Clone>(
         return Some(found.message.clone());
     }
     let values = |name| invocation.all(name).filter_map(|o| o.value.as_deref());
-    let mut profiles = values("security-opt").filter(|value| value.starts_with("seccomp"));
-    let has_profile = profiles
-        .next()
-        .is_some_and(|value| value.starts_with("seccomp=/") && profiles.next().is_none());
     let wanted = [
         (
-            has_profile,
+            profile(invocation).is_some(),
             &mechanism::FEWER_CALLS,
             "one --security-opt=seccomp=/PROFILE",
         ),
@@ -238,6 +234,17 @@ pub fn lacks<P: Clone>(
         .filter(|(is_there, mechanism, _)| !is_there && mechanisms.contains(mechanism));
     let (_, _, option) = lacking.next()?;
     Some(format!("it has no {option}"))
+}
+
+/// The path of the container's seccomp profile, where it has exactly one.
+#[must_use]
+pub fn profile<P: Clone>(invocation: &Invocation<P>) -> Option<&str> {
+    let values = invocation.all("security-opt");
+    let mut profiles = values
+        .filter_map(|option| option.value.as_deref())
+        .filter(|value| value.starts_with("seccomp"));
+    let path = profiles.next()?.strip_prefix("seccomp=")?;
+    (path.starts_with('/') && profiles.next().is_none()).then_some(path)
 }
 
 /// Where [`options`] are put into a command, of whose words the places are

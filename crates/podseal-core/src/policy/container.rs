@@ -204,6 +204,12 @@ pub fn profile(base: &str, mechanisms: &[&'static Mechanism]) -> Result<String, 
     Ok(text)
 }
 
+/// Whether `text` is such a profile: to make it once more changes nothing.
+#[must_use]
+pub fn is_made(text: &str, mechanisms: &[&'static Mechanism]) -> bool {
+    profile(text, mechanisms).is_ok_and(|made| made == text)
+}
+
 /// What the profile answers to calls that it does not name, if it lets the
 /// process live.
 fn default_errno(profile: &Map<String, Value>) -> Result<Option<u64>, ProfileError> {

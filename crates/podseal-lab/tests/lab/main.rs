@@ -7,6 +7,7 @@
 
 mod differential;
 mod facts;
+mod faults;
 mod machine;
 mod pages;
 mod probes;

@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, PipeWriter, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -131,15 +132,33 @@ struct PathSocket {
 
 impl PathSocket {
     fn bind(name: &str) -> io::Result<Self> {
-        let directory = std::env::var_os("XDG_RUNTIME_DIR")
-            .map(PathBuf::from)
-            .filter(|directory| directory.is_dir())
-            .unwrap_or_else(std::env::temp_dir);
+        let directory = directory();
         let path = directory.join(name);
         // It fails where there is something, so what is removed is ours.
         let listener = UnixListener::bind(&path)?;
         Ok(Self { listener, path })
     }
+}
+
+/// Where the socket is: in a directory that a seal may hide.
+fn directory() -> PathBuf {
+    std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|directory| directory.is_dir())
+        .unwrap_or_else(std::env::temp_dir)
+}
+
+/// Removes what a process left that was killed while it had victims.
+pub(super) fn remove_left(process: u32) -> io::Result<()> {
+    let beginning = format!("podseal-{process}-");
+    for entry in fs::read_dir(directory())? {
+        let entry = entry?;
+        let is_its = entry.file_name().to_string_lossy().starts_with(&beginning);
+        if is_its && entry.file_type()?.is_socket() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for PathSocket {

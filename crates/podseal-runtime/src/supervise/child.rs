@@ -123,6 +123,9 @@ impl Supervisor<'_, '_> {
             exit.command_outcome()
         };
         if outcome != Outcome::Success {
+            if let Some(service) = self.services.get_mut(name) {
+                service.failed = Some(exit);
+            }
             (self.observe)(Some(name), Notice::CommandFailed { phase, exit });
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use podseal_core::explain::Answer;
 use podseal_core::lifecycle::{Exit, Outcome, Phase, socket};
 use rustix::process::Pid;
 
@@ -60,14 +61,7 @@ pub enum Notice<'a> {
     /// It has ended.
     Down(Outcome),
     /// Why it failed, as far as its messages tell.
-    Explained {
-        /// The line that shows it.
-        evidence: String,
-        /// What happened.
-        cause: &'static str,
-        /// What to do.
-        fix: &'static str,
-    },
+    Explained(Answer),
     /// It will be started again after this time.
     RestartIn(Duration),
     /// It is not started, because a unit that it needs was not.

@@ -32,6 +32,8 @@ pub(super) struct ServiceProcesses {
     pub(super) sealed: Option<bool>,
     /// What it was started with.
     pub(super) started_with: Option<Seal>,
+    /// How the command ended that failed last, of this start.
+    pub(super) failed: Option<Exit>,
     mark: u64,
 }
 
@@ -76,6 +78,7 @@ impl ServiceProcesses {
             control: None,
             sealed: None,
             started_with: None,
+            failed: None,
             mark,
         })
     }

@@ -17,6 +17,7 @@ use super::{Runner, VerifyError, failed};
 use crate::command::{self, LIMIT};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
+use crate::proof;
 
 /// How the directories of verifications begin.
 const DIRECTORY: &str = "verify-";
@@ -174,7 +175,8 @@ pub(super) fn remove_old(user: &User, runner: Runner) -> Result<(), VerifyError>
         for place in Place::ALL {
             end_run(user, &traces.run_name(place));
         }
-        let causes = traces.remove(None);
+        let mut causes = traces.remove(None);
+        causes.extend(proof::remove_left(id).err().map(|error| error.to_string()));
         if !causes.is_empty() {
             let unit = format!("an earlier verification ({name})");
             return Err(VerifyError::Left { unit, causes });

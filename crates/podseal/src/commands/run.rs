@@ -102,14 +102,12 @@ fn observer<'a>(
     Box::new(move |unit, notice| {
         let called = called(name, unit);
         match notice {
-            Notice::Explained {
-                evidence,
-                cause,
-                fix,
-            } => {
-                output::note(format_args!("{called}: why: {cause}"));
-                output::note(format_args!("{called}:      as seen in: {evidence}"));
-                output::note(format_args!("{called}: fix: {fix}"));
+            Notice::Explained(answer) => {
+                output::note(format_args!("{called}: why: {}", answer.signature.cause));
+                for line in &answer.evidence {
+                    output::note(format_args!("{called}:      as seen in: {line}"));
+                }
+                output::note(format_args!("{called}: fix: {}", answer.signature.fix));
             }
             Notice::CannotRun { phase, error } => {
                 output::note(format_args!("{called}: {phase}:"));

@@ -100,19 +100,18 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 fn report(arguments: &Verify) -> Result<Document, Error> {
-    let (units, runner) = match &arguments.units {
-        Some(directory) => (Units::in_directory(directory)?, Runner::Supervisor),
-        None => {
-            let scope = if arguments.system {
-                Scope::System
-            } else {
-                Scope::User
-            };
-            let manager = Manager::reach(scope).ok_or(Error::NoManager {
-                is_system: arguments.system,
-            })?;
-            (Units::of(scope), Runner::Manager(manager))
-        }
+    let (units, runner) = if let Some(directory) = &arguments.units {
+        (Units::in_directory(directory)?, Runner::Supervisor)
+    } else {
+        let scope = if arguments.system {
+            Scope::System
+        } else {
+            Scope::User
+        };
+        let manager = Manager::reach(scope).ok_or(Error::NoManager {
+            is_system: arguments.system,
+        })?;
+        (Units::of(scope), Runner::Manager(manager))
     };
     let target = Target::parse(&arguments.unit)?;
     if !matches!(target, Target::Name(_)) {

@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 
+use podseal_core::policy::container::profile;
 use podseal_core::policy::level::Level;
+use podseal_core::policy::seal::Seal;
 use podseal_core::probe::{GROUPS, Outcome, PROBES, ProbeReport};
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::account::{is_root, lacking_here, normal_user};
 use crate::fixture::{Ended, Place, output, without_landlock};
@@ -75,7 +77,8 @@ fn a_socket_that_cannot_be_sealed_ends_the_launch() {
         ),
         (tcp, "", 0, ""),
     ] {
-        let Ok(socket) = rustix::net::socket(family, kind, None) else {
+        // Other tests start commands at the same time, which must not get it.
+        let Ok(socket) = socket_with(family, kind, SocketFlags::CLOEXEC, None) else {
             lacking_here("a socket to hand over", "this kernel does not have it");
             continue;
         };
@@ -116,11 +119,22 @@ fn without_landlock_level_standard_is_refused_or_said_to_be_less() {
 fn a_container_that_is_not_strict_is_not_started() {
     let place = Place::new();
     let image = format!("x@sha256:{}", "0".repeat(64));
-    let strict = "--cap-drop=all --security-opt=no-new-privileges --read-only --security-opt=seccomp=/none.json";
+    let seal = Seal {
+        level: Level::Strict,
+        ..Seal::default()
+    };
+    let base = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}"#;
+    let made = profile(base, &seal.mechanisms()).unwrap();
+    fs::write(place.path("made.json"), &made).unwrap();
+    fs::write(place.path("edited.json"), made.replace("ERRNO", "ALLOW")).unwrap();
+    let made = place.text("made.json");
+    let strict = format!(
+        "--cap-drop=all --security-opt=no-new-privileges --read-only --security-opt=seccomp={made}"
+    );
     // Podman's own refusal shows that it was started.
     let started = "image not known";
     for (options, image, code, text) in [
-        (strict.to_owned(), &*image, 125, started),
+        (strict.clone(), &*image, 125, started),
         (
             strict.replace("--read-only", ""),
             &image,
@@ -128,7 +142,19 @@ fn a_container_that_is_not_strict_is_not_started() {
             "it has no --read-only",
         ),
         (
-            strict.replace("/none.json", "unconfined"),
+            strict.replace(&made, "/none.json"),
+            &image,
+            228,
+            "cannot read the container's seccomp profile /none.json",
+        ),
+        (
+            strict.replace(&made, &place.text("edited.json")),
+            &image,
+            228,
+            "is not the seccomp profile that podseal makes",
+        ),
+        (
+            strict.replace(&made, "unconfined"),
             &image,
             228,
             "it has no one",
@@ -152,7 +178,7 @@ fn a_container_that_is_not_strict_is_not_started() {
             "does not know the option",
         ),
         (
-            strict.to_owned(),
+            strict.clone(),
             "x",
             228,
             "the image x is not named by digest",

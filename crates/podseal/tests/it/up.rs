@@ -37,8 +37,8 @@ fn place() -> Place {
         "case \"$*\" in\n\
          info*) printf '5.4.2\\n/usr/bin/crun\\n';;\n\
          'image exists -- missing') exit 1;;\n\
-         'image inspect '*local-only) echo sha256:abc;;\n\
-         'image inspect '*) printf 'sha256:abc\\nr.example/x@sha256:0\\nr.example/web@sha256:abc\\n';;\n\
+         'image inspect '*without-digest) echo;;\n\
+         'image inspect '*) printf 'sha256:%064d\\n' 7;;\n\
          esac",
     );
     place
@@ -274,18 +274,19 @@ fn images_and_mounts() {
     let text = fs::read_to_string(place.path(&format!("{UNITS}/web.service"))).unwrap();
     let here = fs::canonicalize(place.path("here")).unwrap();
     let here = format!("--volume={}:/x:ro ", here.display());
-    for text_of in [&here, "--volume=data:/y ", "\tr.example/web@sha256:abc\n"] {
+    let pinned = format!("\tlocalhost/web@sha256:{:064}\n", 7);
+    for text_of in [&here, "--volume=data:/y ", &pinned] {
         assert!(text.contains(text_of), "no {text_of:?} in {text}");
     }
     let local = [
         "up",
         "x",
-        "--image=local-only",
+        "--image=without-digest",
         "--digest",
         "--no-start",
         LISTEN,
     ];
-    podseal(&place, &local).expect(1, &["the image local-only has no digest"]);
+    podseal(&place, &local).expect(1, &["no digest of the image without-digest"]);
 }
 
 #[test]

@@ -127,3 +127,19 @@ fn every_row_is_of_a_mechanism_of_the_level() {
         }
     }
 }
+
+#[test]
+fn a_profile_is_known_until_it_is_edited() {
+    let all = mechanisms(false);
+    let text = profile(BASE, &all).expect("a base");
+    assert!(is_made(&text, &all));
+    // It may have been made for another seal.
+    assert!(!is_made(&text, &mechanisms(true)));
+    assert!(!is_made(BASE, &all));
+    let mut edited: Value = serde_json::from_str(&text).expect("JSON");
+    let rules = edited["syscalls"].as_array_mut().expect("rules");
+    rules.push(json!({"names": ["connect"], "action": "SCMP_ACT_ALLOW"}));
+    let edited = serde_json::to_string_pretty(&edited).expect("JSON") + "\n";
+    assert!(!is_made(&edited, &all));
+    assert!(!is_made("", &all));
+}
