@@ -82,6 +82,16 @@ pub struct UnitStatus {
     pub sealed: Option<bool>,
     /// A socket unit's addresses, while it is open.
     pub listen: Vec<String>,
+    /// What a socket unit starts.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// A service's command that runs beside the main process.
+    #[serde(default)]
+    pub control_pid: Option<i32>,
+    /// The parts of the seal that a service's processes were started with, by
+    /// the names of their mechanisms.
+    #[serde(default)]
+    pub mechanisms: Vec<String>,
     /// A service's processes.
     #[serde(default)]
     pub processes: Vec<i32>,

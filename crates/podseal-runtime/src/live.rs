@@ -1,220 +1,171 @@
-//! The processes of a service as they are now, looked at in /proc without
-//! disturbing them.
+//! Looking at living processes from outside: which belong to a service, what of
+//! a seal shows on them, and which sockets they have.
+//!
+//! All of it is read from /proc. A process can end between two looks, and then
+//! is left out.
 
-mod sockets;
+mod namespaces;
+mod processes;
+pub mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
-use podseal_core::status::{Process, Role};
+use podseal_core::status::facts::{Process, Role};
 
-pub use sockets::HostSockets;
+use rustix::process::Uid;
 
 use crate::host::{User, status_field};
 use crate::pause;
+use namespaces::Namespaces;
+use processes::{Entry, Snapshot};
+use sockets::Tables;
 
-/// What of a process says where it belongs.
-struct Entry {
-    pid: i32,
-    parent: i32,
-    name: String,
+/// Which processes a service has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Whose<'a> {
+    /// Those in a control group and below it, as systemd names it.
+    pub cgroup: Option<&'a str>,
+    /// Those that a supervisor has told.
+    pub pids: &'a [i32],
+    /// The main process, which may be elsewhere.
+    pub main: Option<i32>,
+    /// A command that the manager runs beside it.
+    pub control: Option<i32>,
 }
 
-/// The processes in a control group and below, the living processes `roots`,
-/// and all that descends from them: a container may have a control group of its
-/// own.
+/// The processes of a service: those that it is known to have, what descends
+/// from them, and all that are in a container with one of them, whoever started
+/// those.
 ///
-/// A process that ends meanwhile is left out, and so is a zombie.
-#[must_use]
-pub fn processes(
-    cgroup: Option<&str>,
-    roots: &[i32],
-    user: &User,
-    sockets: &HostSockets,
-) -> Vec<Process> {
-    let entries = entries();
-    let pause = pause::find(user).ok().flatten();
-    let pause = pause.map(|process| process.pid.as_raw_nonzero().get());
-    let mut own: BTreeSet<i32> = roots.iter().copied().collect();
-    if let Some(cgroup) = cgroup {
-        own.extend(
-            entries
-                .iter()
-                .map(|entry| entry.pid)
-                .filter(|pid| is_in(*pid, cgroup)),
-        );
+/// # Errors
+/// /proc cannot be read, or hides the main process.
+pub fn processes(whose: &Whose<'_>, user: &User) -> io::Result<Vec<Process>> {
+    let snapshot = Snapshot::take()?;
+    let own = Namespaces::of("self");
+    let members = members(whose, &snapshot, &own);
+    let pause = pause_process(whose.main.or(members.first().copied()), user);
+    let of_pause = pause.map(|pid| Namespaces::of(&pid.to_string()));
+    if let Some(main) = whose.main.filter(|main| !members.contains(main))
+        && fs::exists(format!("/proc/{main}"))?
+    {
+        return Err(io::Error::other(format!("process {main} is hidden")));
     }
-    let roles = roles(&entries, &own, pause);
-    let by_pid = entries.iter().filter_map(|entry| {
-        let role = *roles.get(&entry.pid)?;
-        look(entry, role, sockets)
-    });
-    by_pid.collect()
-}
-
-/// Which processes belong to those, and what each is.
-fn roles(entries: &[Entry], own: &BTreeSet<i32>, pause: Option<i32>) -> BTreeMap<i32, Role> {
-    let mut children: BTreeMap<i32, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries {
-        children.entry(entry.parent).or_default().push(entry);
-    }
-    let by_pid: BTreeMap<i32, &Entry> = entries.iter().map(|entry| (entry.pid, entry)).collect();
-    let is_below = |pid: i32| {
-        let parent = by_pid.get(&pid).map(|entry| entry.parent);
-        std::iter::successors(parent, |pid| by_pid.get(pid).map(|entry| entry.parent))
-            .take(by_pid.len())
-            .any(|pid| own.contains(&pid))
-    };
-    let tops = own.iter().filter(|pid| !is_below(**pid));
-    let mut look_at: Vec<(&Entry, Role)> = tops
-        .filter_map(|pid| by_pid.get(pid))
-        .map(|entry| (*entry, Role::Launch))
-        .collect();
-    let mut roles = BTreeMap::new();
-    while let Some((entry, above)) = look_at.pop() {
-        let role = match above {
-            _ if Some(entry.pid) == pause => Role::Pause,
-            Role::Conmon | Role::Container => Role::Container,
-            Role::Pause => Role::Pause,
-            Role::Launch if entry.name == "conmon" => Role::Conmon,
-            Role::Launch => Role::Launch,
+    let mut tables = Tables::default();
+    let look = |pid: &i32| {
+        let entry = snapshot.get(*pid)?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let number = |field| status_field(&status, field)?.parse().ok();
+        let namespaces = Namespaces::of(&pid.to_string());
+        let of_conmon = snapshot
+            .ancestors(*pid)
+            .any(|above| members.contains(&above.pid) && above.is_conmon());
+        let is_inside = namespaces.is_in_container(&own) || (of_conmon && !entry.is_oci_runtime());
+        let of_control = || {
+            let mut line = snapshot.ancestors(*pid);
+            whose.control == Some(*pid) || line.any(|above| whose.control == Some(above.pid))
         };
-        roles.insert(entry.pid, role);
-        let below = children.get(&entry.pid).into_iter().flatten();
-        look_at.extend(below.map(|child| (*child, role)));
-    }
-    roles
-}
-
-fn entries() -> Vec<Entry> {
-    let directory = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = directory.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(entry).collect()
-}
-
-fn entry(pid: i32) -> Option<Entry> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let (state, parent) = state_and_parent(&stat)?;
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    (state != b'Z' && state != b'X').then(|| Entry {
-        pid,
-        parent,
-        name: name.trim_end().to_owned(),
-    })
-}
-
-/// The state and the parent's id from /proc/PID/stat, see proc_pid_stat(5).
-/// The second field, the name, may have blanks and brackets in it.
-pub(crate) fn state_and_parent(stat: &[u8]) -> Option<(u8, i32)> {
-    let behind_name = stat.iter().rposition(|byte| *byte == b')')? + 2;
-    let mut fields = stat.get(behind_name..)?.split(|byte| *byte == b' ');
-    let state = *fields.next()?.first()?;
-    let parent = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    Some((state, parent))
-}
-
-/// Whether a process is in a control group of systemd's or below, see
-/// cgroups(7): systemd's hierarchy is the one of version 2, or has its name.
-fn is_in(pid: i32, cgroup: &str) -> bool {
-    let Ok(text) = fs::read_to_string(format!("/proc/{pid}/cgroup")) else {
-        return false;
+        let role = if pause == Some(*pid) && whose.main != pause {
+            Role::Pause
+        } else if is_inside {
+            Role::Container
+        } else if of_control() {
+            Role::Control
+        } else if entry.is_conmon() {
+            Role::Conmon
+        } else if whose.main == Some(*pid) {
+            Role::Main
+        } else {
+            Role::Other
+        };
+        Some(Process {
+            pid: *pid,
+            parent: entry.parent,
+            comm: entry.comm.clone(),
+            role,
+            is_descendant: role != Role::Container || of_conmon,
+            started: entry.started,
+            no_new_privs: number("NoNewPrivs") == Some(1),
+            seccomp: number("Seccomp").unwrap_or_default(),
+            filters: number("Seccomp_filters"),
+            has_capabilities: status_field(&status, "CapBnd")
+                .is_none_or(|set| set.bytes().any(|digit| digit != b'0')),
+            user_namespace: namespaces.user_relation(&own, of_pause.as_ref()),
+            network_namespace: namespaces.network_relation(&own, of_pause.as_ref()),
+            sockets: tables.held(*pid, namespaces.network.as_deref(), own.network.as_deref()),
+        })
     };
-    let mut paths = text.lines().filter_map(|line| {
-        let (_, named) = line.split_once(':')?;
-        named
-            .strip_prefix(':')
-            .or_else(|| named.strip_prefix("name=systemd:"))
-    });
-    paths.any(|path| Path::new(path).starts_with(cgroup))
+    Ok(members.iter().filter_map(look).collect())
 }
 
-fn look(entry: &Entry, role: Role, sockets: &HostSockets) -> Option<Process> {
-    let pid = entry.pid;
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name| status_field(&status, name);
-    let filters = match field("Seccomp") {
-        Some("2") => field("Seccomp_filters").and_then(|count| count.parse().ok()),
-        // Strict mode allows four calls.
-        Some("1") => Some(1),
-        _ => None,
+fn members(whose: &Whose<'_>, snapshot: &Snapshot, own: &Namespaces) -> BTreeSet<i32> {
+    let is_known = |entry: &&Entry| {
+        let mut known = whose.pids.iter().chain(&whose.main);
+        known.any(|pid| *pid == entry.pid) || whose.cgroup.is_some_and(|cgroup| entry.is_in(cgroup))
     };
-    Some(Process {
-        pid,
-        name: entry.name.clone(),
-        role,
-        no_new_privs: field("NoNewPrivs") == Some("1"),
-        seccomp_filters: filters.unwrap_or(0),
-        own_user_namespace: is_own(pid, "user"),
-        own_network: is_own(pid, "net"),
-        sockets: sockets.of(pid),
-    })
-}
-
-/// Whether a process's namespace is another than this one's.
-fn is_own(pid: i32, namespace: &str) -> Option<bool> {
-    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/{namespace}")).ok();
-    Some(of(&pid.to_string())? != of("self")?)
-}
-
-/// The ids of the containers that processes look after: conmon gets its
-/// container's with `--cid`.
-#[must_use]
-pub fn containers(processes: &[Process]) -> Vec<String> {
-    let conmons = processes
+    let known: BTreeSet<i32> = snapshot.iter().filter(is_known).map(|e| e.pid).collect();
+    let mut members = known;
+    let is_below = |pid: i32, members: &BTreeSet<i32>| {
+        let mut line = snapshot.ancestors(pid);
+        line.any(|above| members.contains(&above.pid))
+    };
+    let below: Vec<i32> = snapshot
         .iter()
-        .filter(|process| process.role == Role::Conmon);
-    let ids = conmons.filter_map(|process| {
-        let line = fs::read_to_string(format!("/proc/{}/cmdline", process.pid)).ok()?;
-        let mut words = line.split('\0');
-        words.find(|word| matches!(*word, "-c" | "--cid"))?;
-        words.next().map(str::to_owned)
-    });
-    ids.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(pid: i32, parent: i32, name: &str) -> Entry {
-        Entry {
-            pid,
-            parent,
-            name: name.to_owned(),
+        .map(|entry| entry.pid)
+        .filter(|pid| is_below(*pid, &members))
+        .collect();
+    members.extend(below);
+    // What joined a container is in its cgroup and its namespaces.
+    let mut cgroups = BTreeSet::new();
+    let mut namespaces = BTreeSet::new();
+    for pid in &members {
+        cgroups.extend(snapshot.get(*pid).and_then(Entry::container_cgroup));
+        let found = Namespaces::of(&pid.to_string());
+        if found.is_in_container(own) {
+            namespaces.extend(found.process);
         }
     }
-
-    #[test]
-    fn names_may_have_brackets() {
-        assert_eq!(state_and_parent(b"7 (a) (b) S 1 7 7"), Some((b'S', 1)));
-        assert_eq!(state_and_parent(b"7 (a)"), None);
-        assert_eq!(state_and_parent(b""), None);
+    let is_inside = |entry: &&Entry| {
+        cgroups.iter().any(|cgroup| entry.is_in(cgroup))
+            || Namespaces::process_of(entry.pid).is_some_and(|own| namespaces.contains(&own))
+    };
+    if !cgroups.is_empty() || !namespaces.is_empty() {
+        let inside: Vec<i32> = snapshot.iter().filter(is_inside).map(|e| e.pid).collect();
+        members.extend(inside);
     }
-
-    #[test]
-    fn what_conmon_starts_is_in_the_container() {
-        let entries = [
-            entry(1, 0, "systemd"),
-            entry(10, 1, "podman"),
-            entry(11, 10, "runc"),
-            entry(12, 1, "conmon"),
-            entry(13, 12, "server"),
-            // It calls itself conmon.
-            entry(14, 13, "conmon"),
-            entry(20, 1, "catatonit"),
-            entry(30, 1, "other"),
-        ];
-        let own = BTreeSet::from([10, 12, 20]);
-        let roles = roles(&entries, &own, Some(20));
-        let expected = BTreeMap::from([
-            (10, Role::Launch),
-            (11, Role::Launch),
-            (12, Role::Conmon),
-            (13, Role::Container),
-            (14, Role::Container),
-            (20, Role::Pause),
-        ]);
-        assert_eq!(roles, expected);
-    }
+    members
 }
+
+/// The pause process of the user that a process belongs to. It is the one that
+/// this user's Podman knows: by its name alone, Podman itself could be one.
+fn pause_process(of: Option<i32>, user: &User) -> Option<i32> {
+    let uid = fs::metadata(format!("/proc/{}", of?)).ok()?.uid();
+    let found = if uid == user.uid.as_raw() {
+        pause::find(user)
+    } else {
+        pause::find_of_other(&User {
+            uid: Uid::from_raw(uid),
+            ..user.clone()
+        })
+    };
+    Some(found.ok()??.pid.as_raw_nonzero().get())
+}
+
+/// The id of the container that one of `processes` watches.
+#[must_use]
+pub fn container(processes: &[Process]) -> Option<String> {
+    let conmon = |process: &&Process| process.role == Role::Conmon;
+    processes.iter().filter(conmon).find_map(|process| {
+        let words = fs::read(format!("/proc/{}/cmdline", process.pid)).ok()?;
+        let mut words = words.split(|byte| *byte == 0);
+        words.find(|word| *word == b"-c")?;
+        let id = String::from_utf8(words.next()?.to_vec()).ok()?;
+        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_id.then_some(id)
+    })
+}
+
+/// Processes by a number that tells them apart.
+type ById = BTreeMap<i32, Entry>;

@@ -167,6 +167,17 @@ pub fn find(user: &User) -> Result<Option<PauseProcess>, PauseError> {
     find_in(&pid_files(user), user)
 }
 
+/// The same of another user, whose environment is not known.
+///
+/// # Errors
+/// /proc could not be read.
+pub fn find_of_other(user: &User) -> Result<Option<PauseProcess>, PauseError> {
+    find_in(
+        &in_directories(host::podman_fallback_directories(user)),
+        user,
+    )
+}
+
 fn find_in(files: &[PathBuf], user: &User) -> Result<Option<PauseProcess>, PauseError> {
     for named in files.iter().filter_map(PidFile::read) {
         if let Some(pid) = named.pid

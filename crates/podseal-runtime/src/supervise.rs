@@ -372,6 +372,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         service.main = None;
         service.control = None;
         service.sealed = None;
+        service.started_with = None;
         service.stdout.drain();
         service.stderr.drain();
         let said = service.stderr.take_kept();
@@ -433,6 +434,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
             let unit = self.set.find(name).map(|(_, kind)| kind);
             let sealed = matches!(unit, Some(Kind::Service(unit)) if unit.not_sealed().is_none());
             service.sealed = Some(service.sealed.unwrap_or(true) && sealed);
+            service.started_with = service.execution.seal.clone();
         }
         let launch = Launch {
             own: &self.own,

@@ -1,11 +1,13 @@
 //! The manager of units that is running, asked through systemctl(1).
 
-pub mod properties;
+mod properties;
 
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
 
 use crate::command::{self, CommandError, LIMIT};
+
+pub use properties::Properties;
 
 /// A manager that answers.
 #[derive(Debug, Clone, Copy)]
@@ -153,7 +155,7 @@ impl Manager {
             Scope::System => "INVOCATION_ID",
         };
         let properties = self.unit_properties(unit, &["InvocationID"]).ok()?;
-        let id = properties.get("InvocationID").filter(|id| !id.is_empty())?;
+        let id = properties.text("InvocationID")?;
         let of_unit = format!("{field}={id}");
         let words = [
             "journalctl",

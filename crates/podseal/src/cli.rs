@@ -70,9 +70,9 @@ pub(crate) enum Command {
     Down(Down),
     /// Run a sealed service in the foreground, without systemd.
     Run(Box<Run>),
-    /// List services that run Podman, how each is sealed and how it is.
+    /// List the services that are sealed or run Podman.
     List(List),
-    /// Show how services are: their seal as promised and as seen on their processes.
+    /// Show how services are, and what of their seal can be seen.
     Status(Status),
     /// Start units of a `podseal run`.
     Start(Units),

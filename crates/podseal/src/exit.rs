@@ -19,6 +19,11 @@ pub(crate) const USAGE: u8 = 2;
 /// answer rests on.
 pub(crate) const NOT_LOOKED: u8 = 2;
 
+/// `podseal status`: a unit is not active, as of systemctl(1).
+pub(crate) const NOT_ACTIVE: u8 = 3;
+/// `podseal status`: there is no such unit, as of systemctl(1).
+pub(crate) const NO_SUCH_UNIT: u8 = 4;
+
 /// `podseal verify` found nothing open, but could not try everything that is
 /// promised.
 pub(crate) const INCONCLUSIVE: u8 = 3;

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// How much a seal has; a later one has all of those before it. Every level
 /// prints what it leaves open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Socket families, no new privileges, native system-call ABI, no
     /// io_uring: what systemd's own directives can do.

@@ -1,115 +1,231 @@
+use super::facts::{DropIn, DropInState, HeldSocket, Promise, Relation, Role};
 use super::*;
+use crate::policy::mechanism;
 
-fn process(role: Role) -> Process {
+fn process(pid: i32, role: Role) -> Process {
     Process {
-        pid: 7,
-        name: "conmon".into(),
+        pid,
+        parent: 1,
+        comm: "x".into(),
         role,
+        is_descendant: true,
+        started: 2000,
         no_new_privs: true,
-        seccomp_filters: 1,
-        own_user_namespace: Some(true),
-        own_network: Some(true),
-        sockets: Some(Vec::new()),
+        seccomp: 2,
+        filters: Some(if role == Role::Container { 6 } else { 5 }),
+        has_capabilities: true,
+        user_namespace: Relation::Pause,
+        network_namespace: Relation::Host,
+        sockets: Some(vec![HeldSocket {
+            fd: 3,
+            protocol: "TCP".into(),
+            local: Some("127.0.0.1:80".parse().unwrap()),
+            remote: None,
+            listens: true,
+            in_own_network: Some(true),
+        }]),
     }
 }
 
-fn socket(local: &str) -> InternetSocket {
-    InternetSocket {
-        protocol: "tcp",
-        local: Some(local.parse().expect("an address")),
-        remote: None,
+/// One that is sealed at level standard by the drop-in, and runs.
+fn sealed() -> Service {
+    let state = |unit: &str, sub: &str| State {
+        unit: unit.into(),
+        active_state: "active".into(),
+        sub_state: sub.into(),
+        result: "success".into(),
+        ..State::default()
+    };
+    let parts = mechanism::of(Level::Standard).map(|part| part.id);
+    Service {
+        state: state("web.service", "running"),
+        promise: Promise {
+            mechanisms: parts.collect(),
+            directives: vec!["RestrictAddressFamilies", "NoNewPrivileges"],
+            filters: 4,
+            given_up: Vec::new(),
+            drop_in: Some(DropIn {
+                path: "/d/50-podseal.conf".into(),
+                level: Some(Level::Standard),
+                state: DropInState::Current,
+            }),
+            changed: Some((1000, "/d/50-podseal.conf".into())),
+        },
+        unread: None,
+        processes: Ok(vec![
+            process(7, Role::Conmon),
+            process(8, Role::Container),
+            process(9, Role::Container),
+        ]),
+        sockets: vec![Socket {
+            state: state("web.socket", "running"),
+            listen: vec!["127.0.0.1:80".into(), "/run/web".into()],
+            ..Socket::default()
+        }],
+        container: None,
+        loaded: Some(Loaded {
+            drop_ins: vec!["/d/50-podseal.conf".into()],
+            restrict_address_families: "AF_NETLINK AF_UNIX".into(),
+            no_new_privileges: true,
+            ..Loaded::default()
+        }),
     }
 }
 
-fn seal() -> Seal {
-    Seal::DropIn {
-        path: "/a".into(),
-        level: "standard".into(),
-    }
+fn processes(service: &mut Service) -> &mut Vec<Process> {
+    service.processes.as_mut().unwrap()
+}
+
+fn held(service: &mut Service) -> &mut HeldSocket {
+    &mut processes(service)[2].sockets.as_mut().unwrap()[0]
 }
 
 #[test]
-fn nothing_is_short_of_a_sealed_process() {
-    let processes = [Role::Launch, Role::Conmon, Role::Container].map(process);
-    assert!(shortfalls(&seal(), &processes, &Live::default()).is_empty());
+fn a_sealed_service() {
+    let report = examine(sealed());
+    assert_eq!(report.problems, []);
+    assert_eq!(report.live, Live::AsPromised);
+    assert_eq!(report.level, Some(Level::Standard));
+    assert!(report.is_up());
 }
 
+type Change = fn(&mut Service);
+
+/// Whatever is less than promised is named, and no level is reported then.
 #[test]
-fn each_part_that_a_process_lacks_is_named() {
-    type Spoil = fn(&mut Process);
-    let cases: &[(Spoil, &str)] = &[
-        (|p| p.no_new_privs = false, "NoNewPrivs"),
-        (|p| p.seccomp_filters = 0, "no seccomp filter"),
-        (|p| p.own_network = Some(false), "the host's network"),
-        (|p| p.sockets = None, "not looked at"),
-        (
-            |p| p.sockets = Some(vec![socket("192.0.2.1:9")]),
-            "tcp 192.0.2.1:9",
-        ),
+fn what_is_less() {
+    let cases: &[(&str, Change)] = &[
+        ("process-unsealed", |s| processes(s)[0].no_new_privs = false),
+        ("process-unsealed", |s| processes(s)[1].seccomp = 0),
+        ("process-unsealed", |s| processes(s)[0].filters = Some(3)),
+        // As many as the seal has, and fewer than the container's first.
+        ("process-unsealed", |s| processes(s)[2].filters = Some(5)),
+        ("process-joined", |s| {
+            processes(s)[2].is_descendant = false;
+        }),
+        ("started-before-seal", |s| processes(s)[0].started = 1000),
+        ("seal-not-read", |s| {
+            s.loaded.as_mut().unwrap().needs_reload = true;
+        }),
+        ("seal-not-read", |s| {
+            s.loaded.as_mut().unwrap().drop_ins.clear();
+        }),
+        ("seal-not-read", |s| {
+            s.loaded.as_mut().unwrap().restrict_address_families = "~".into();
+        }),
+        ("seal-not-read", |s| {
+            s.loaded.as_mut().unwrap().no_new_privileges = false;
+        }),
+        ("seal-undone", |s| {
+            s.promise
+                .mechanisms
+                .retain(|id| *id != mechanism::NO_TCP_BIND.id);
+        }),
+        ("process-unsealed", |s| {
+            s.promise.mechanisms.push(mechanism::NO_CAPABILITIES.id);
+            processes(s)[2].has_capabilities = false;
+        }),
+        // An accepted connection that was turned outward.
+        ("other-socket", |s| {
+            held(s).local = Some("127.0.0.1:4000".parse().unwrap());
+        }),
+        ("other-socket", |s| held(s).in_own_network = Some(false)),
+        ("other-socket", |s| {
+            held(s).local = None;
+            held(s).protocol = "PACKET".into();
+        }),
     ];
-    for (spoil, named) in cases {
-        let mut spoilt = process(Role::Container);
-        spoil(&mut spoilt);
-        let processes = [process(Role::Launch), spoilt];
-        let short = shortfalls(&seal(), &processes, &Live::default());
-        assert_eq!(short.len(), 1, "{short:?}");
-        assert!(
-            short[0].contains(named) && short[0].contains("process 7"),
-            "{short:?}"
-        );
+    for (index, (id, change)) in cases.iter().enumerate() {
+        let mut service = sealed();
+        change(&mut service);
+        let report = examine(service);
+        let ids: Vec<_> = report.problems.iter().map(|p| (p.id, p.is_less)).collect();
+        assert_eq!(ids, [(*id, true)], "case {index}");
+        assert_eq!(report.live, Live::Less, "case {index}");
+        assert_eq!((report.level, report.sealed), (None, Some(false)));
     }
 }
 
 #[test]
-fn the_pause_process_is_made_outside_and_conmon_has_the_hosts_network() {
-    let mut pause = process(Role::Pause);
-    pause.no_new_privs = false;
-    pause.seccomp_filters = 0;
-    let mut conmon = process(Role::Conmon);
-    conmon.own_network = Some(false);
-    assert!(shortfalls(&seal(), &[pause, conmon], &Live::default()).is_empty());
-}
-
-#[test]
-fn what_is_true_of_the_whole_service_is_short_too() {
-    let older = Live {
-        is_older_than_seal: true,
-        ..Live::default()
-    };
-    let unread = Live {
-        needs_reload: true,
-        ..Live::default()
-    };
-    let stale = Seal::Stale {
-        path: "/a".into(),
-        why: "it was edited".into(),
-    };
-    assert_eq!(shortfalls(&seal(), &[], &older).len(), 1);
-    assert_eq!(shortfalls(&seal(), &[], &unread).len(), 1);
-    assert_eq!(shortfalls(&stale, &[], &Live::default()).len(), 1);
-    // What promises nothing falls short of nothing.
-    let mut bare = process(Role::Launch);
-    bare.no_new_privs = false;
-    assert!(shortfalls(&Seal::None, &[bare], &older).is_empty());
-}
-
-#[test]
-fn sockets_are_told_by_their_local_address() {
-    let listeners = ["127.0.0.1:80", "[::]:443"].map(|text| text.parse().expect("an address"));
-    for (local, expected) in [
-        ("127.0.0.1:80", true),
-        ("[::ffff:127.0.0.1]:80", true),
-        ("127.0.0.2:80", false),
-        ("127.0.0.1:81", false),
-        ("192.0.2.1:443", true),
-        ("[2001:db8::1]:443", true),
-    ] {
-        assert_eq!(socket(local).is_from(&listeners), expected, "{local}");
+fn what_is_not_less() {
+    let cases: &[(&[&str], Change)] = &[
+        (&[], |s| processes(s)[0].filters = None),
+        (&["given-up"], |s| {
+            s.promise.given_up = vec![mechanism::NO_CONNECT.id];
+            s.promise.drop_in.as_mut().unwrap().level = Some(Level::Standard);
+        }),
+        (&[], |s| {
+            processes(s)[0].role = Role::Control;
+            processes(s)[0].no_new_privs = false;
+        }),
+        (&[], |s| {
+            processes(s)[0].role = Role::Pause;
+            processes(s)[0].seccomp = 0;
+        }),
+        (&["seal-stale"], |s| {
+            s.promise.drop_in.as_mut().unwrap().state = DropInState::Stale;
+        }),
+        (&["sockets-not-seen"], |s| processes(s)[0].sockets = None),
+        // The rest of a connection.
+        (&[], |s| held(s).local = None),
+        (&[], |s| {
+            s.sockets[0].listen = vec!["80".into()];
+            held(s).local = Some("[::ffff:10.0.0.1]:80".parse().unwrap());
+        }),
+    ];
+    for (index, (ids, change)) in cases.iter().enumerate() {
+        let mut service = sealed();
+        change(&mut service);
+        let report = examine(service);
+        let found: Vec<_> = report.problems.iter().map(|p| p.id).collect();
+        assert_eq!(found, *ids, "case {index}");
+        assert_eq!(report.level, Some(Level::Standard), "case {index}");
     }
-    let packet = InternetSocket {
-        protocol: "packet",
-        local: None,
-        remote: None,
+}
+
+#[test]
+fn what_cannot_be_seen_has_no_level() {
+    let mut service = sealed();
+    service.processes = Err("hidden".into());
+    let report = examine(service);
+    assert_eq!(
+        (report.live, report.level, report.sealed),
+        (Live::Unknown, None, None)
+    );
+    assert_eq!(report.promised_level, Some(Level::Standard));
+}
+
+#[test]
+fn a_service_without_a_seal() {
+    let mut service = sealed();
+    service.promise = Promise::default();
+    processes(&mut service)[0].seccomp = 0;
+    let report = examine(service);
+    assert_eq!(report.problems, []);
+    assert_eq!(
+        (report.live, report.sealed),
+        (Live::NothingPromised, Some(false))
+    );
+}
+
+#[test]
+fn waiting_and_failed() {
+    let mut service = sealed();
+    processes(&mut service).clear();
+    service.state.active_state = "inactive".into();
+    let report = examine(service.clone());
+    assert!(report.is_up(), "its socket listens");
+    assert_eq!(
+        (report.live, report.sealed),
+        (Live::NoProcesses, Some(true))
+    );
+    service.state.active_state = "failed".into();
+    service.state.result = "exit-code".into();
+    let report = examine(service);
+    assert!(!report.is_up());
+    let [problem] = report.problems.as_slice() else {
+        panic!("{:?}", report.problems);
     };
-    assert!(!packet.is_from(&listeners));
+    assert_eq!(problem.message, "web.service has failed (exit-code)");
+    assert_eq!(problem.fix, "`podseal explain web.service` says why");
 }

@@ -12,5 +12,6 @@ mod machine;
 mod pages;
 mod probes;
 mod recipe;
+mod status;
 mod up;
 mod verify;

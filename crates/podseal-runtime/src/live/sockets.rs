@@ -1,192 +1,215 @@
-//! Internet sockets of this network namespace, and who holds them.
+//! The sockets of processes, and the kernel's tables of internet sockets.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use podseal_core::status::InternetSocket;
+use podseal_core::socket_address::SocketAddress;
+use podseal_core::status::facts::HeldSocket;
 
-/// Every internet socket of the network namespace that podseal is in, by inode,
-/// from the tables in /proc/net (proc_pid_net(5)).
-#[derive(Debug, Default)]
-pub struct HostSockets {
-    by_inode: HashMap<u64, InternetSocket>,
-    /// Of listening TCP sockets: how many connections wait.
-    waiting: Vec<(SocketAddr, u32)>,
-}
-
-const TABLES: &[(&str, &str)] = &[
-    ("tcp", "tcp"),
-    ("tcp6", "tcp"),
-    ("udp", "udp"),
-    ("udp6", "udp"),
-    ("udplite", "udplite"),
-    ("udplite6", "udplite"),
-    ("raw", "raw"),
-    ("raw6", "raw"),
+/// The files below /proc/PID/net that list internet sockets.
+const FILES: &[&str] = &[
+    "tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6",
 ];
 
-/// `TCP_LISTEN` as the tables have it.
-const LISTENS: &str = "0A";
+/// State of a socket that takes connections (TCP_LISTEN of the kernel).
+const LISTEN: &str = "0A";
 
-impl HostSockets {
-    /// Reads the tables as they are now.
-    ///
-    /// # Errors
-    /// A table that the kernel has cannot be read.
-    pub fn read() -> io::Result<Self> {
-        let mut sockets = Self::default();
-        for (file, protocol) in TABLES {
-            for line in table(file)?.lines().skip(1) {
-                sockets.row(line, protocol);
-            }
-        }
-        for line in table("packet")?.lines().skip(1) {
-            let inode = line.split_whitespace().nth(8);
-            if let Some(inode) = inode.and_then(|inode| inode.parse().ok()) {
-                let socket = InternetSocket {
-                    protocol: "packet",
-                    local: None,
-                    remote: None,
-                };
-                sockets.by_inode.insert(inode, socket);
-            }
-        }
-        Ok(sockets)
+/// One line of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    local: SocketAddr,
+    remote: SocketAddr,
+    listens: bool,
+    /// Of a listening socket, the connections that wait.
+    queue: u32,
+    inode: u64,
+}
+
+/// The internet sockets of networks, each read when it is first needed.
+#[derive(Debug, Default)]
+pub struct Tables(BTreeMap<Option<String>, BTreeMap<u64, Row>>);
+
+impl Tables {
+    fn network(&mut self, namespace: Option<&str>, pid: &str) -> &BTreeMap<u64, Row> {
+        let read = || {
+            FILES
+                .iter()
+                .filter_map(|file| fs::read_to_string(format!("/proc/{pid}/net/{file}")).ok())
+                .flat_map(|text| text.lines().filter_map(Row::parse).collect::<Vec<_>>())
+                .map(|row| (row.inode, row))
+                .collect()
+        };
+        self.0
+            .entry(namespace.map(str::to_owned))
+            .or_insert_with(read)
     }
 
-    /// A line is "sl: local remote state tx:rx … inode …".
-    fn row(&mut self, line: &str, protocol: &'static str) {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [_, local, remote, state, queues, _, _, _, _, inode, ..] = fields.as_slice() else {
-            return;
-        };
-        let (Some(local), Ok(inode)) = (address(local), inode.parse()) else {
-            return;
-        };
-        if protocol == "tcp" && *state == LISTENS {
-            let waiting = queues.split_once(':').map(|(_, waiting)| waiting);
-            let waiting = waiting.and_then(|count| u32::from_str_radix(count, 16).ok());
-            self.waiting.push((local, waiting.unwrap_or(0)));
-        }
-        let socket = InternetSocket {
-            protocol,
-            local: Some(local),
-            remote: address(remote).filter(|remote| remote.port() != 0),
-        };
-        self.by_inode.insert(inode, socket);
-    }
-
-    /// Those that a process holds, each once. None where its descriptors cannot
-    /// be seen.
-    #[must_use]
-    pub fn of(&self, pid: i32) -> Option<Vec<InternetSocket>> {
+    /// The sockets of a process that are not of the families AF_UNIX and
+    /// AF_NETLINK. None where they cannot be looked at.
+    pub(super) fn held(
+        &mut self,
+        pid: i32,
+        network: Option<&str>,
+        own: Option<&str>,
+    ) -> Option<Vec<HeldSocket>> {
         let mut held = Vec::new();
         for entry in fs::read_dir(format!("/proc/{pid}/fd")).ok()? {
-            // A descriptor that was closed meanwhile.
-            let Ok(target) = fs::read_link(entry.ok()?.path()) else {
+            let entry = entry.ok()?;
+            let path = entry.path();
+            let Ok(target) = fs::read_link(&path) else {
                 continue;
             };
-            let inode = target.to_str().and_then(|target| {
-                let inode = target.strip_prefix("socket:[")?.strip_suffix(']')?;
-                inode.parse::<u64>().ok()
-            });
-            let socket = inode.and_then(|inode| self.by_inode.get(&inode));
-            if let Some(socket) = socket
-                && !held.contains(socket)
-            {
-                held.push(socket.clone());
+            let inode = target.to_str().and_then(inode);
+            let fd = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            let (Some(inode), Some(fd)) = (inode, fd) else {
+                continue;
+            };
+            let mut name = [0; 32];
+            let protocol = match rustix::fs::getxattr(&path, "system.sockprotoname", &mut name) {
+                Ok(length) => name.get(..length)?,
+                // It was closed meanwhile.
+                Err(rustix::io::Errno::NOENT) => continue,
+                Err(_) => return None,
+            };
+            let protocol = String::from_utf8_lossy(protocol);
+            let protocol = protocol.trim_end_matches('\0');
+            if protocol.starts_with("UNIX") || protocol == "NETLINK" {
+                continue;
             }
+            // An inherited socket stays in the network that it was made in.
+            let here = self.network(own, "self").get(&inode).cloned();
+            let row = here.map(|row| (row, true)).or_else(|| {
+                let there = self.network(network, &pid.to_string());
+                there.get(&inode).cloned().map(|row| (row, false))
+            });
+            let (row, in_own_network) = row.unzip();
+            let is_set = |address: &SocketAddr| address.port() != 0;
+            held.push(HeldSocket {
+                fd,
+                protocol: protocol.to_owned(),
+                local: row.as_ref().map(|row| row.local),
+                remote: row.as_ref().map(|row| row.remote).filter(is_set),
+                listens: row.as_ref().is_some_and(|row| row.listens),
+                in_own_network,
+            });
         }
+        held.sort_by_key(|socket| socket.fd);
         Some(held)
     }
 
-    /// How many connections wait to be accepted at these addresses. None where
-    /// nothing listens there.
-    #[must_use]
-    pub fn waiting(&self, listeners: &[SocketAddr]) -> Option<u32> {
-        let mut counts = self
-            .waiting
-            .iter()
-            .filter(|(local, _)| listeners.iter().any(|listener| is_at(*listener, *local)))
-            .map(|(_, count)| *count)
-            .peekable();
-        counts.peek()?;
-        Some(counts.sum())
+    /// How many connections wait at an address of this network. None where
+    /// nothing listens there, or it is no TCP address.
+    pub fn waiting(&mut self, address: &SocketAddress) -> Option<u32> {
+        let (ip, port) = match address {
+            SocketAddress::Inet { address, port } => (IpAddr::V4(*address), *port),
+            SocketAddress::Inet6 { address, port, .. } => (IpAddr::V6(*address), *port),
+            _ => return None,
+        };
+        let wanted = SocketAddr::new(ip, port);
+        // Without IPv6, systemd listens on all of IPv4 instead.
+        let instead = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+        let rows = self.network(None, "self");
+        let at = |wanted: SocketAddr| {
+            let mut rows = rows.values();
+            rows.find(|row| row.listens && row.local == wanted)
+        };
+        let row = at(wanted).or_else(|| at(instead).filter(|_| ip.is_unspecified()));
+        row.map(|row| row.queue)
     }
 }
 
-/// Whether a socket is at the address that was asked for. Without IPv6 it is at
-/// IPv4's wildcard instead of that of both.
-fn is_at(listener: SocketAddr, local: SocketAddr) -> bool {
-    let are_wildcards = listener.ip().is_unspecified() && local.ip().is_unspecified();
-    listener == local || (are_wildcards && listener.port() == local.port())
+/// `socket:[INODE]`
+fn inode(target: &str) -> Option<u64> {
+    let inside = target.strip_prefix("socket:[")?.strip_suffix(']')?;
+    inside.parse().ok()
 }
 
-/// A table; one that this kernel does not have is empty.
-fn table(name: &str) -> io::Result<String> {
-    match fs::read_to_string(format!("/proc/net/{name}")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        other => other,
+impl Row {
+    /// A line as described in proc_pid_net(5). The heading, and sockets that
+    /// belong to no process any more, are none.
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split_whitespace().skip(1);
+        let local = address(fields.next()?)?;
+        let remote = address(fields.next()?)?;
+        let listens = fields.next()? == LISTEN;
+        let queue = fields.next()?.split_once(':')?.1;
+        let inode = fields.nth(4)?.parse().ok().filter(|inode| *inode != 0)?;
+        Some(Self {
+            local,
+            remote,
+            listens,
+            queue: u32::from_str_radix(queue, 16).ok()?,
+            inode,
+        })
     }
 }
 
-/// An address such as "0100007F:1F90": words of 32 bits in the host's order,
-/// and a port.
+/// An address and port in hexadecimal, the address in words of the host's byte
+/// order.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
     let word = |at: usize| {
-        let digits = ip.get(8 * at..8 * (at + 1))?;
-        u32::from_str_radix(digits, 16).ok().map(u32::to_ne_bytes)
+        let word = u32::from_str_radix(ip.get(at * 8..at * 8 + 8)?, 16).ok()?;
+        Some(word.to_ne_bytes())
     };
-    let ip = match ip.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+    let ip: IpAddr = match ip.len() {
+        8 => Ipv4Addr::from(word(0)?).into(),
         32 => {
-            let words = [word(0)?, word(1)?, word(2)?, word(3)?].concat();
-            IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(words).ok()?))
+            let mut bytes = [0; 16];
+            for (at, chunk) in bytes.chunks_exact_mut(4).enumerate() {
+                chunk.copy_from_slice(&word(at)?);
+            }
+            Ipv6Addr::from(bytes).into()
         }
         _ => return None,
     };
-    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+    Some(SocketAddr::new(ip, port))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::net::{TcpListener, TcpStream};
 
-    use super::*;
-
     #[test]
-    fn the_kernels_tables_are_read() {
-        let listeners = ["127.0.0.1:0", "[::1]:0"].map(|at| TcpListener::bind(at).expect("bound"));
-        let addresses = listeners.map(|listener| {
-            let at = listener.local_addr().expect("an address");
-            let client = TcpStream::connect(at).expect("connected");
-            (listener, at, client)
-        });
-        let sockets = HostSockets::read().expect("read");
-        let own = i32::try_from(std::process::id()).expect("a process id");
-        let held = sockets.of(own).expect("own descriptors are seen");
-        for (_listener, at, client) in &addresses {
-            assert_eq!(sockets.waiting(&[*at]), Some(1));
-            let listens = |socket: &InternetSocket| {
-                socket.local == Some(*at) && socket.remote.is_none() && socket.protocol == "tcp"
-            };
-            assert!(held.iter().any(listens), "{held:?}");
-            let local = client.local_addr().expect("an address");
-            let connects =
-                |socket: &InternetSocket| socket.local == Some(local) && socket.remote == Some(*at);
-            assert!(held.iter().any(connects), "{held:?}");
+    fn rows() {
+        let line = "   0: 0100007F:1388 00000000:0000 0A 00000000:00000002 00:00000000 00000000 \
+                      100        0 67988914 1 00000000efca8dd9 100 0 0 10 0";
+        let row = Row::parse(line).unwrap();
+        assert_eq!((row.queue, row.inode, row.listens), (2, 67_988_914, true));
+        if cfg!(target_endian = "little") {
+            assert_eq!(row.local.to_string(), "127.0.0.1:5000");
         }
-        let nobody = "192.0.2.1:1".parse().expect("an address");
-        assert_eq!(sockets.waiting(&[nobody]), None);
+        assert_eq!(
+            Row::parse("  sl  local_address rem_address   st tx_queue"),
+            None
+        );
+        let without_owner = line.replace("67988914", "0");
+        assert_eq!(Row::parse(&without_owner), None);
+        assert_eq!(inode("socket:[12]"), Some(12));
+        assert_eq!(inode("pipe:[12]"), None);
     }
 
     #[test]
-    fn what_is_no_address_is_none() {
-        for text in ["", "0100007F", "0100007F:", "01:1F90", "0100007Z:1F90"] {
-            assert_eq!(address(text), None, "{text}");
-        }
+    fn own_sockets_are_seen() {
+        let listener = TcpListener::bind("[::1]:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let mut tables = Tables::default();
+        let parsed = address.to_string().parse().unwrap();
+        assert_eq!(tables.waiting(&parsed), Some(1));
+        let own = i32::try_from(std::process::id()).unwrap();
+        let held = tables.held(own, None, None).unwrap();
+        let listening = |socket: &&HeldSocket| socket.local == Some(address);
+        let found = held.iter().find(listening).unwrap();
+        assert_eq!((found.protocol.as_str(), found.listens), ("TCPv6", true));
+        let connected = held.iter().find(|socket| socket.remote == Some(address));
+        assert_eq!(connected.unwrap().local, client.local_addr().ok());
+        assert_eq!(connected.unwrap().in_own_network, Some(true));
     }
 }

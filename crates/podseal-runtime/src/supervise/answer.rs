@@ -3,8 +3,10 @@
 use podseal_core::jobs::{Event, JobKind};
 use podseal_core::supervised::Kind;
 use podseal_core::unit::name::UnitName;
+use rustix::process::Pid;
 
 use super::Supervisor;
+use super::service::ServiceProcesses;
 use crate::control::{Request, Response, UnitStatus, Verb};
 
 impl Supervisor<'_, '_> {
@@ -80,18 +82,29 @@ impl Supervisor<'_, '_> {
             matches!(unit, Some(Kind::Service(unit)) if unit.not_sealed().is_none())
         };
         let listen = self.sockets.get(name).into_iter().flatten();
+        let sealed = service.map(|service| service.sealed.unwrap_or_else(would_be));
+        let started = match self.set.find(name) {
+            Some((_, Kind::Socket(socket))) => Some(socket.service.to_string()),
+            _ => None,
+        };
+        let number = |pid: Pid| pid.as_raw_nonzero().get();
         let processes = service.map(|service| service.processes(&self.user, self.marks));
-        let processes = processes.into_iter().flatten();
         Some(UnitStatus {
             unit: name.to_string(),
             active_state: active_state.to_owned(),
             sub_state: sub_state.to_owned(),
             result: unit.result(),
             job: unit.job().map(|job| job.to_string()),
-            main_pid: main.map(|main| main.pid.as_raw_nonzero().get()),
-            sealed: service.map(|service| service.sealed.unwrap_or_else(would_be)),
+            main_pid: main.map(|main| number(main.pid)),
+            sealed,
             listen: listen.map(|socket| socket.listen.to_string()).collect(),
-            processes: processes.map(|pid| pid.as_raw_nonzero().get()).collect(),
+            service: started,
+            control_pid: service.and_then(|service| service.control).map(number),
+            mechanisms: service
+                .filter(|_| sealed == Some(true))
+                .map(ServiceProcesses::mechanisms)
+                .unwrap_or_default(),
+            processes: processes.into_iter().flatten().map(number).collect(),
         })
     }
 }

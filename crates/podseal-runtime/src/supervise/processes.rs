@@ -15,8 +15,6 @@ use rustix::process::{
     Pid, Resource, Signal, WaitId, WaitIdOptions, getpid, getrlimit, kill_process, waitid,
 };
 
-use crate::live::state_and_parent;
-
 /// Marks that this supervisor has given.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marks {
@@ -114,6 +112,16 @@ pub(super) fn a_child_has_ended() -> bool {
     matches!(waitid(WaitId::All, options), Ok(Some(_)))
 }
 
+/// The state and the parent's id from /proc/PID/stat, see proc_pid_stat(5).
+/// The second field, the name, may have blanks and brackets in it.
+fn state_and_parent(stat: &[u8]) -> Option<(u8, i32)> {
+    let behind_name = stat.iter().rposition(|byte| *byte == b')')? + 2;
+    let mut fields = stat.get(behind_name..)?.split(|byte| *byte == b' ');
+    let state = *fields.next()?.first()?;
+    let parent = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    Some((state, parent))
+}
+
 /// Sends `signal` to all of `processes`. Those that ended meanwhile, and are
 /// not waited for yet, take it without harm.
 pub(super) fn signal(processes: &[Pid], signal: Signal) {
@@ -146,5 +154,12 @@ mod tests {
         let (first, second) = (marks.give(), marks.give());
         assert!(marks.knows(first) && marks.knows(second) && first != second);
         assert!(!marks.knows(second - 1) && !marks.knows(first + 1));
+    }
+
+    #[test]
+    fn names_may_have_brackets() {
+        assert_eq!(state_and_parent(b"7 (a) (b) S 1 7 7"), Some((b'S', 1)));
+        assert_eq!(state_and_parent(b"7 (a)"), None);
+        assert_eq!(state_and_parent(b""), None);
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use podseal_core::lifecycle::{self, Command, Exit, Phase};
 use podseal_core::policy::seal::Seal;
+use podseal_core::status::facts::Promise;
 use podseal_core::supervised::{Execution, Optional};
 use podseal_core::unit::effective::service::{KillMode, NotifyAccess};
 use podseal_core::unit::environment;
@@ -29,6 +30,8 @@ pub(super) struct ServiceProcesses {
     pub(super) control: Option<Pid>,
     /// Whether what runs was started sealed, whatever its unit says by now.
     pub(super) sealed: Option<bool>,
+    /// What it was started with.
+    pub(super) started_with: Option<Seal>,
     /// How the command ended that failed last, of this start.
     pub(super) failed: Option<Exit>,
     mark: u64,
@@ -74,6 +77,7 @@ impl ServiceProcesses {
             main: None,
             control: None,
             sealed: None,
+            started_with: None,
             failed: None,
             mark,
         })
@@ -86,6 +90,14 @@ impl ServiceProcesses {
             .filter(|(_, mark)| *mark == Some(self.mark))
             .map(|(pid, _)| pid)
             .collect()
+    }
+
+    /// The parts of its seal, by name: of what runs, else of what would be
+    /// started.
+    pub(super) fn mechanisms(&self) -> Vec<String> {
+        let seal = self.started_with.as_ref().or(self.execution.seal.as_ref());
+        let parts = Promise::of_seal(seal).mechanisms.into_iter();
+        parts.map(str::to_owned).collect()
     }
 
     /// Whether a process is left that its end waits for, by `KillMode=`.

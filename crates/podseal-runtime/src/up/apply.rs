@@ -147,8 +147,8 @@ fn verify(plan: &Plan, manager: Manager) -> Result<(), UpError> {
     let read = |unit: &UnitName, name: &str| {
         let properties = manager.unit_properties(unit, &[name, "LoadState"]);
         let properties = properties.map_err(failed("say what it has read"))?;
-        let is_loaded = properties.get("LoadState").is_some_and(|s| s == "loaded");
-        let value = properties.get(name).cloned().unwrap_or_default();
+        let is_loaded = properties.get("LoadState") == "loaded";
+        let value = properties.get(name).to_owned();
         Ok::<String, UpError>(if is_loaded { value } else { String::new() })
     };
     let not_read = |unit: &UnitName, path: &Path| UpError::NotRead {

@@ -225,6 +225,6 @@ fn remove_directories(removal: &Removal) {
 fn is_known(manager: Manager, unit: &UnitName) -> bool {
     let properties = manager.unit_properties(unit, &["LoadState", "ActiveState"]);
     let properties = properties.unwrap_or_default();
-    let is = |name: &str, value: &str| properties.get(name).is_some_and(|found| found == value);
+    let is = |name: &str, value: &str| properties.get(name) == value;
     !(is("LoadState", "not-found") && is("ActiveState", "inactive"))
 }

@@ -1,47 +1,43 @@
-//! Arguments of `podseal list` and `podseal status`.
+//! The command line of `podseal status` and `podseal list`.
 
 use clap::{Args, ValueEnum};
 
-/// List services that run Podman, how each is sealed and how it is.
+/// Show how services are, and what of their seal can be seen.
 ///
-/// These are the services among the units of the user's manager (or with
-/// --system, the system's) that run Podman, and what `podseal run` runs. The
-/// level is what their files say: that of podseal's drop-in; "by hand" where
-/// settings of their own take the internet families away; "stale" where the
-/// drop-in does not fit them any more; or "none".
+/// Looks for each UNIT among those of systemd and of every `podseal run` of this
+/// user. Compares what files say of the seal with the living processes: whether
+/// each has no_new_privs and the filters, was started after the seal was
+/// written, and has no internet sockets but the service's own. That can show
+/// that a seal is missing, and not prove that it is complete: a Landlock domain,
+/// and what a filter does, cannot be seen from outside.
 ///
-/// Exit status: 0 everything could be looked at, 1 not.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    #[command(flatten)]
-    pub(crate) view: View,
-}
-
-/// Show how services are: their seal as promised and as seen on their
-/// processes.
-///
-/// Looks at units that systemd runs and at those of every `podseal run`. What
-/// seals a service by its files is shown beside what its processes show in
-/// /proc: whether they can gain privileges, their seccomp filters, namespaces,
-/// and the internet sockets they hold, which have to be from its socket units.
-/// Nothing is disturbed. A Landlock domain, which level standard has, cannot be
-/// seen from outside.
-///
-/// Exit status: 0 all is as promised, 1 a unit is not there, has failed, or
-/// what runs is less than its seal promises.
+/// Exit status: 0 every UNIT runs or waits for traffic, 1 less is enforced than
+/// its files say or something could not be asked, 3 one is not active, 4 one is
+/// not there.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     #[command(flatten)]
-    pub(crate) view: View,
+    pub(crate) what: What,
 
     /// The units; what has no type, as in echo, is a service [default: all].
     #[arg(value_name = "UNIT")]
     pub(crate) units: Vec<String>,
 }
 
-/// Which units, and how they are written.
+/// List the services that are sealed or run Podman.
+///
+/// Those of systemd's manager and of every `podseal run` of this user, with
+/// their level, their sockets and what they are doing. A level is shown where
+/// the living processes do not speak against it; `podseal status` says more.
 #[derive(Debug, Args)]
-pub(crate) struct View {
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) what: What,
+}
+
+/// Whose units, and how to write them.
+#[derive(Debug, Args)]
+pub(crate) struct What {
     /// Units of the user's manager (the default).
     #[arg(long)]
     pub(crate) user: bool,
@@ -55,7 +51,7 @@ pub(crate) struct View {
     pub(crate) format: StatusFormat,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum StatusFormat {
     Human,
     Json,

@@ -1,8 +1,10 @@
 //! `podseal start`, `stop`, `restart` and `reset-failed`
 
+use podseal_core::unit::effective::Scope;
+use podseal_core::unit::name::UnitName;
 use podseal_runtime::control::{self, Response, Run, Verb};
 use podseal_runtime::host::User;
-use podseal_runtime::status::full_names;
+use podseal_runtime::systemd::Manager;
 
 use crate::cli::Units;
 use crate::{exit, output};
@@ -22,12 +24,45 @@ pub(super) fn change(verb: Verb, arguments: &Units) -> u8 {
     }
     for unit in wanted {
         output::note(format_args!("no run has a unit {unit}"));
-        output::note(format_args!(
-            "systemd's are for systemctl, as in: systemctl --user status {unit}"
-        ));
+        if let Some(manager) = of_systemd(&unit) {
+            output::note(format_args!(
+                "systemd has one: `systemctl {} {} {unit}`",
+                manager.option(),
+                name(verb)
+            ));
+        }
         status = exit::FAILURE;
     }
     status
+}
+
+/// The manager that has a unit of this name.
+fn of_systemd(unit: &str) -> Option<Manager> {
+    let managers = [Scope::User, Scope::System].into_iter();
+    managers.filter_map(Manager::reach).find(|manager| {
+        let asked = manager.properties(&[unit], &["LoadState"]);
+        let is_there = |state: &str| !matches!(state, "" | "not-found" | "bad-setting");
+        asked.is_ok_and(|found| found.iter().any(|unit| is_there(unit.get("LoadState"))))
+    })
+}
+
+const fn name(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Status => "status",
+        Verb::Start => "start",
+        Verb::Stop => "stop",
+        Verb::Restart => "restart",
+        Verb::ResetFailed => "reset-failed",
+    }
+}
+
+/// What has no type is a service, as for systemctl(1).
+pub(super) fn full_names(units: &[String]) -> Vec<String> {
+    let full = |name: &String| match name.parse::<UnitName>() {
+        Ok(_) => name.clone(),
+        Err(_) => format!("{name}.service"),
+    };
+    units.iter().map(full).collect()
 }
 
 fn change_in(run: &Run, verb: Verb, units: &[String]) -> u8 {

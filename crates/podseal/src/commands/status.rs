@@ -1,94 +1,23 @@
-//! `podseal list` and `podseal status`
+//! `podseal status` and `podseal list`
 
-mod human;
-
-use podseal_core::listen::Listen;
-use podseal_core::status::document::{Document, Report, Run, RunUnit, VERSION};
-use podseal_core::status::{Live, Seal, shortfalls};
+use podseal_core::status::document::{self, Document, Unit};
+use podseal_core::status::facts::Container;
 use podseal_core::unit::effective::Scope;
-use podseal_runtime::control::{Response, UnitStatus};
+use podseal_core::unit::name::{NameKind, UnitName};
+use podseal_runtime::command::CommandError;
 use podseal_runtime::host::User;
-use podseal_runtime::live::{self, HostSockets};
-use podseal_runtime::status::{Found, full_names, services};
+use podseal_runtime::status::{name_containers, runs, systemd};
 use podseal_runtime::systemd::Manager;
-use podseal_runtime::units::{UnitError, Units};
+use podseal_runtime::units::Units;
 
-use super::control::ask_all;
+use super::control::{ask_all, full_names};
 use crate::cli::{List, Status, StatusFormat};
 use crate::{exit, output};
 
-pub(super) fn list(arguments: &List) -> u8 {
-    let scope = scope(arguments.view.system);
-    let Some((runs, mut status)) = runs(&[]) else {
-        return exit::FAILURE;
-    };
-    let Ok(found) = look(scope, Manager::reach(scope), &[]) else {
-        return exit::FAILURE;
-    };
-    for error in &found.errors {
-        output::error(error, Some(&error.hint()));
-        status = exit::FAILURE;
-    }
-    let document = Document {
-        version: VERSION,
-        services: found.reports,
-        runs,
-    };
-    status.max(write(arguments.view.format, &document, human::list))
-}
+mod human;
+mod table;
 
-pub(super) fn status(arguments: &Status) -> u8 {
-    let scope = scope(arguments.view.system);
-    let named = full_names(&arguments.units);
-    let Some((runs, mut status)) = runs(&named) else {
-        return exit::FAILURE;
-    };
-    let manager = Manager::reach(scope);
-    let found = match (manager, named.is_empty()) {
-        // Only what runs is asked for, and nothing does.
-        (None, true) => Found::default(),
-        _ => match look(scope, manager, &named) {
-            Ok(found) => found,
-            Err(status) => return status,
-        },
-    };
-    let is_in_run =
-        |name: &str| (runs.iter().flat_map(|run| &run.units)).any(|unit| unit.unit == name);
-    for error in &found.errors {
-        match error {
-            UnitError::NotFound { unit, .. } if is_in_run(unit.as_str()) => {}
-            UnitError::NotFound { unit, .. } => {
-                output::note(format_args!("no run has a unit {unit}"));
-                output::error(error, Some(&error.hint()));
-                status = exit::FAILURE;
-            }
-            _ => {
-                output::error(error, Some(&error.hint()));
-                status = exit::FAILURE;
-            }
-        }
-    }
-    if manager.is_none() && !found.reports.is_empty() {
-        output::warning(
-            "systemd's manager cannot be reached: this is what the files say, not what runs",
-        );
-        status = exit::FAILURE;
-    }
-    let mut reports = found.reports;
-    if named.is_empty() {
-        reports.retain(|report| report.seal != Seal::None || !report.processes.is_empty());
-    }
-    if reports.iter().any(is_bad) || runs.iter().flat_map(|run| &run.units).any(is_bad_in_run) {
-        status = exit::FAILURE;
-    }
-    let document = Document {
-        version: VERSION,
-        services: reports,
-        runs,
-    };
-    status.max(write(arguments.view.format, &document, human::status))
-}
-
+/// Which manager's units are meant.
 fn scope(is_system: bool) -> Scope {
     if is_system {
         Scope::System
@@ -97,97 +26,172 @@ fn scope(is_system: bool) -> Scope {
     }
 }
 
-fn look(scope: Scope, manager: Option<Manager>, names: &[String]) -> Result<Found, u8> {
-    services(&Units::of(scope), manager, names).map_err(|error| {
-        output::error(&error, None);
-        exit::FAILURE
-    })
-}
-
-fn is_bad(report: &Report) -> bool {
-    let has_failed = |state: &str| state == "failed";
-    !report.shortfalls.is_empty()
-        || report
-            .state
-            .as_ref()
-            .is_some_and(|state| has_failed(&state.active))
-        || (report.sockets.iter()).any(|socket| socket.active.as_deref().is_some_and(has_failed))
-}
-
-fn is_bad_in_run(unit: &RunUnit) -> bool {
-    unit.active_state == "failed" || !unit.shortfalls.is_empty()
-}
-
-/// What `podseal run` runs: the units of these names, or all. None where runs
-/// cannot be listed; the status says whether all could be asked.
-fn runs(named: &[String]) -> Option<(Vec<Run>, u8)> {
-    let (asked, mut status) = ask_all()?;
-    let host = HostSockets::read();
-    if let (Err(error), false) = (&host, asked.is_empty()) {
-        output::error(error, None);
-        status = exit::FAILURE;
+pub(super) fn list(arguments: &List) -> u8 {
+    let (mut runs, mut status) = of_runs(&[]);
+    for run in &mut runs {
+        run.units.retain(|unit| matches!(unit, Unit::Service(_)));
     }
-    let host = host.unwrap_or_default();
-    let mut runs = Vec::new();
-    for (run, response) in asked {
-        let units = units(response, named, &host);
-        if !units.is_empty() {
-            let name = run.name;
-            runs.push(Run { name, units });
+    let scope = scope(arguments.what.system);
+    let managers = match of_manager(scope, &[]) {
+        Ok(managers) => managers,
+        Err(error) => {
+            output::error(&error, None);
+            status = exit::FAILURE;
+            Vec::new()
         }
-    }
-    Some((runs, status))
-}
-
-fn units(response: Response, named: &[String], host: &HostSockets) -> Vec<RunUnit> {
-    let listen = response.units.iter().flat_map(|unit| &unit.listen);
-    let live = Live {
-        listeners: listen
-            .filter_map(|text| text.parse::<Listen>().ok()?.address.internet())
-            .collect(),
-        ..Live::default()
     };
-    let wanted =
-        (response.units.into_iter()).filter(|unit| named.is_empty() || named.contains(&unit.unit));
-    wanted.map(|unit| run_unit(unit, &live, host)).collect()
-}
-
-fn run_unit(unit: UnitStatus, live: &Live, host: &HostSockets) -> RunUnit {
-    let processes = if unit.processes.is_empty() {
-        Vec::new()
-    } else {
-        live::processes(None, &unit.processes, &User::current(), host)
-    };
-    // A run says itself what it seals.
-    let seal = match unit.sealed {
-        Some(true) => Seal::ByHand {
-            lacking: Vec::new(),
-        },
-        Some(false) | None => Seal::None,
-    };
-    RunUnit {
-        shortfalls: shortfalls(&seal, &processes, live),
-        unit: unit.unit,
-        active_state: unit.active_state,
-        sub_state: unit.sub_state,
-        result: unit.result,
-        job: unit.job,
-        main_pid: unit.main_pid,
-        sealed: unit.sealed,
-        listen: unit.listen,
-        processes,
-    }
-}
-
-fn write(format: StatusFormat, document: &Document, human: fn(&Document) -> String) -> u8 {
-    match format {
-        StatusFormat::Json => output::json_pretty(document),
-        StatusFormat::Human => match human(document) {
-            text if text.is_empty() => {
-                output::note("no service runs Podman, and nothing is run by `podseal run`");
+    let document = Document::new(runs, managers);
+    let written = match arguments.what.format {
+        StatusFormat::Json => output::json_pretty(&document),
+        StatusFormat::Human => {
+            if let Some(table) = table::services(&document) {
+                output::answer(table)
+            } else {
+                output::note(nothing(&document, scope));
                 exit::SUCCESS
             }
-            text => output::answer(text.trim_end()),
-        },
+        }
+    };
+    status.max(written)
+}
+
+pub(super) fn status(arguments: &Status) -> u8 {
+    let named = full_names(&arguments.units);
+    let (runs, mut status) = of_runs(&named);
+    let scope = scope(arguments.what.system);
+    let managers = match of_manager(scope, &named) {
+        Ok(managers) => managers,
+        Err(error) => {
+            output::error(&error, None);
+            status = exit::FAILURE;
+            Vec::new()
+        }
+    };
+    let mut document = Document::new(runs, managers);
+    let containers = units_of(&mut document).filter_map(container);
+    name_containers(containers);
+    let is_empty = units_of(&mut document).next().is_none();
+    let written = match arguments.what.format {
+        StatusFormat::Json => output::json_pretty(&document),
+        StatusFormat::Human if is_empty => {
+            if named.is_empty() {
+                output::note(nothing(&document, scope));
+            }
+            exit::SUCCESS
+        }
+        StatusFormat::Human => output::answer(human::report(&document).trim_end()),
+    };
+    let found: Vec<&Unit> = units(&document).collect();
+    if status != exit::SUCCESS || written != exit::SUCCESS || found.iter().any(|u| u.is_less()) {
+        status = exit::FAILURE;
     }
+    let mut named_status = exit::SUCCESS;
+    for wanted in &named {
+        let mut own = found
+            .iter()
+            .filter(|unit| is_meant(wanted, unit.name()))
+            .peekable();
+        if own.peek().is_none() {
+            let elsewhere = match document.systemd.first() {
+                Some(_) => format!("systemd ({}) neither", option(scope)),
+                None => format!("systemd ({}) cannot be asked", option(scope)),
+            };
+            output::note(format_args!("no run has a unit {wanted}, and {elsewhere}"));
+            named_status = exit::NO_SUCH_UNIT;
+        } else if !own.any(|unit| unit.is_up()) {
+            named_status = named_status.max(exit::NOT_ACTIVE);
+        }
+    }
+    if status == exit::SUCCESS {
+        named_status
+    } else {
+        status
+    }
+}
+
+fn option(scope: Scope) -> &'static str {
+    match scope {
+        Scope::User => "--user",
+        Scope::System => "--system",
+    }
+}
+
+/// What is said where there is nothing to show.
+fn nothing(document: &Document, scope: Scope) -> String {
+    let systemd = if document.systemd.is_empty() {
+        format!("systemd ({}) cannot be asked", option(scope))
+    } else {
+        format!(
+            "systemd ({}) has no service that is sealed or runs Podman",
+            option(scope)
+        )
+    };
+    format!("nothing is run by `podseal run`, and {systemd}")
+}
+
+fn units(document: &Document) -> impl Iterator<Item = &Unit> {
+    let runs = document.runs.iter().flat_map(|run| &run.units);
+    runs.chain(document.systemd.iter().flat_map(|manager| &manager.units))
+}
+
+fn units_of(document: &mut Document) -> impl Iterator<Item = &mut Unit> {
+    let runs = document.runs.iter_mut().flat_map(|run| &mut run.units);
+    let managers = document.systemd.iter_mut();
+    runs.chain(managers.flat_map(|manager| &mut manager.units))
+}
+
+fn container(unit: &mut Unit) -> Option<&mut Container> {
+    match unit {
+        Unit::Service(report) => report.container.as_mut(),
+        Unit::Socket(_) => None,
+    }
+}
+
+/// Whether a unit is one that was asked for: itself, or an instance of the
+/// template.
+fn is_meant(wanted: &str, name: &str) -> bool {
+    let instance = name.parse::<UnitName>().and_then(|name| name.template());
+    wanted == name || instance.is_ok_and(|template| template.as_str() == wanted)
+}
+
+/// The units of every run that are meant; all, where none is named.
+fn of_runs(named: &[String]) -> (Vec<document::Run>, u8) {
+    let Some((asked, status)) = ask_all() else {
+        return (Vec::new(), exit::FAILURE);
+    };
+    let user = User::current();
+    let is_wanted = |name: &str| named.is_empty() || named.iter().any(|n| is_meant(n, name));
+    let runs = asked.into_iter().map(|(run, response)| {
+        let all = &response.units;
+        let wanted = all.iter().filter(|unit| is_wanted(&unit.unit));
+        document::Run {
+            units: wanted.map(|unit| runs::unit(unit, all, &user)).collect(),
+            name: run.name,
+        }
+    });
+    let runs = runs.filter(|run| !run.units.is_empty()).collect();
+    (runs, status)
+}
+
+/// The units of a manager that are meant, if there is a manager.
+fn of_manager(scope: Scope, named: &[String]) -> Result<Vec<document::Manager>, CommandError> {
+    let Some(manager) = Manager::reach(scope) else {
+        return Ok(Vec::new());
+    };
+    let files = Units::of(scope);
+    let units = if named.is_empty() {
+        systemd::services(manager, &files)?
+    } else {
+        let mut wanted = Vec::new();
+        for name in named {
+            match name.parse::<UnitName>() {
+                Ok(name) if name.kind() == NameKind::Template => {
+                    wanted.extend(manager.running(&name)?);
+                }
+                _ => wanted.push(name.clone()),
+            }
+        }
+        systemd::named(manager, &files, &wanted)?
+    };
+    Ok(vec![document::Manager { scope, units }])
 }

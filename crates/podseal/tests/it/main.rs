@@ -19,6 +19,7 @@ mod recipe;
 mod schema;
 mod seal;
 mod show;
+mod status;
 mod supervisor;
 mod talk;
 mod units;

@@ -102,7 +102,7 @@ fn from_first_connection_to_failure_and_back(lab: &Lab) {
         "failed (failed), result service-start-limit-hit",
     );
     assert!(client.expect(b"x").is_err());
-    units.ask(&["status", "echo.service"]).expect(1, &[]);
+    units.ask(&["status", "echo.service"]).expect(3, &[]);
     let failed = units.status("echo.service");
     assert_eq!(failed, "failed (failed), result exit-code, sealed");
     run.wait_for("address family not supported by protocol");

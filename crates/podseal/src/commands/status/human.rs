@@ -1,273 +1,307 @@
-//! How services are, for people.
+//! What `podseal status` says to people.
 
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use podseal_core::status::document::{Document, Report, Run, RunUnit, SocketUnit};
-use podseal_core::status::{Process, Role, Seal};
+use podseal_core::status::document::{Document, Unit};
+use podseal_core::status::facts::{HeldSocket, Process, Relation, Role, Socket, State};
+use podseal_core::status::{Live, Problem, Report, of_socket};
+use podseal_core::unit::effective::Scope;
 
-const NAME: Style = Style::new().bold();
+const HEADING: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
-const DOUBT: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+const DOUBT: Style = AnsiColor::Yellow.on_default();
 
-/// One line for each service.
-pub(super) fn list(document: &Document) -> String {
-    let mut rows = Vec::new();
-    for report in &document.services {
-        let state = report.state.as_ref();
-        let addresses = report.sockets.iter().flat_map(|socket| &socket.listen);
-        let sockets = report.sockets.iter().filter_map(|s| s.active.as_deref());
-        rows.push([
-            report.unit.clone(),
-            report.seal.name().to_owned(),
-            state.map_or("-", |state| &state.active).to_owned(),
-            joined(sockets),
-            joined(addresses.map(String::as_str)),
-        ]);
+/// Every unit with whose it is.
+pub(super) fn report(document: &Document) -> String {
+    let mut page = Page::new();
+    for manager in &document.systemd {
+        let name = match manager.scope {
+            Scope::User => "systemd --user",
+            Scope::System => "systemd --system",
+        };
+        group(&mut page, name, &manager.units);
     }
     for run in &document.runs {
-        let services = run.units.iter().filter(|unit| unit.sealed.is_some());
-        let sockets = || run.units.iter().filter(|unit| unit.sealed.is_none());
-        for unit in services {
-            let sealed = if unit.sealed == Some(true) {
-                "sealed"
-            } else {
-                "none"
-            };
-            rows.push([
-                format!("{} (run {})", unit.unit, run.name),
-                sealed.to_owned(),
-                unit.active_state.clone(),
-                joined(sockets().map(|socket| socket.active_state.as_str())),
-                joined(
-                    sockets()
-                        .flat_map(|socket| &socket.listen)
-                        .map(String::as_str),
-                ),
-            ]);
+        group(&mut page, &format!("run {}", run.name), &run.units);
+    }
+    page.text
+}
+
+fn group(page: &mut Page, name: &str, units: &[Unit]) {
+    if units.is_empty() {
+        return;
+    }
+    page.line(&format!("{HEADING}{name}{HEADING:#}:"));
+    for unit in units {
+        match unit {
+            Unit::Socket(unit) => {
+                let head = head(&unit.socket.state, &unit.socket.listen, None);
+                page.line(&format!("  {head}"));
+                let queue = queues(&unit.socket);
+                page.field("queue", &queue);
+            }
+            Unit::Service(report) => service(page, report),
         }
     }
-    if rows.is_empty() {
-        return String::new();
-    }
-    table(
-        ["SERVICE", "SEAL", "STATE", "SOCKET", "ADDRESSES"],
-        &rows,
-        "",
-    )
 }
 
-fn joined<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let mut words: Vec<&str> = words.collect();
-    words.dedup();
-    if words.is_empty() {
-        return "-".to_owned();
-    }
-    words.join(", ")
-}
-
-/// Columns as wide as their widest word, behind an indent.
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], indent: &str) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].len()]).max().unwrap_or(0)
-    };
-    let line = |cells: [&str; N]| {
-        let mut line = indent.to_owned();
-        for (column, cell) in cells.iter().enumerate() {
-            let _ = write!(line, "{cell:<width$}  ", width = width(column));
-        }
-        format!("{}\n", line.trim_end())
-    };
-    let mut text = line(head);
-    text.extend(
-        rows.iter()
-            .map(|row| line(row.each_ref().map(String::as_str))),
-    );
-    text
-}
-
-/// A paragraph for each service.
-pub(super) fn status(document: &Document) -> String {
-    let mut text = String::new();
-    for report in &document.services {
-        service(&mut text, report);
-    }
-    for run in &document.runs {
-        self::run(&mut text, run);
-    }
-    text
-}
-
-fn service(text: &mut String, report: &Report) {
-    let seal = match &report.seal {
-        Seal::DropIn { level, .. } => format!("{GOOD}seal: level {level}{GOOD:#}"),
-        Seal::Stale { .. } => format!("{BAD}seal: STALE{BAD:#}"),
-        Seal::ByHand { lacking } if lacking.is_empty() => {
-            format!("{GOOD}seal: by hand, as level families{GOOD:#}")
-        }
-        Seal::ByHand { .. } => format!("{DOUBT}seal: by hand, with gaps{DOUBT:#}"),
-        Seal::None => format!("{BAD}NOT SEALED{BAD:#}"),
-    };
-    let _ = writeln!(text, "{NAME}{}{NAME:#}, {seal}", report.unit);
-    let mut line = |key: &str, value: &str| {
-        let _ = writeln!(text, "  {key:<10} {value}");
-    };
-    match &report.seal {
-        Seal::DropIn { path, .. } => line("drop-in", path),
-        Seal::Stale { path, why } => line("drop-in", &format!("{path}: {why}")),
-        Seal::ByHand { lacking } if !lacking.is_empty() => line("lacks", &lacking.join(", ")),
-        Seal::ByHand { .. } | Seal::None => {}
-    }
-    if let Some(state) = &report.state {
-        let mut words = format!("{} ({})", state.active, state.sub);
-        if state.result != "success" && !state.result.is_empty() {
-            let _ = write!(words, ", {BAD}result {}{BAD:#}", state.result);
-        }
-        if let (Some(since), "active") = (&state.since, state.active.as_str()) {
-            let _ = write!(words, ", started {since}");
-        }
-        line("state", &words);
-    }
-    for unit in &report.sockets {
-        line("socket", &socket(unit));
-    }
-    for container in &report.containers {
-        let image = container.image.as_deref().unwrap_or("unknown to Podman");
-        let digest = container.digest.as_deref().unwrap_or("-");
-        line("image", &format!("{image}, {digest}"));
-    }
-    seen(text, &report.processes, &report.shortfalls);
-    if let Some(risk) = report.residual_risk {
-        let _ = writeln!(text, "  {:<10} {risk}", "open");
-    }
-    hints(text, report);
-    text.push('\n');
-}
-
-fn hints(text: &mut String, report: &Report) {
-    let mut hint = |words: &str| {
-        let _ = writeln!(text, "  {:<10} {words}", "hint");
-    };
-    let name = report.unit.trim_end_matches(".service");
-    let failed = |state: Option<&str>| state == Some("failed");
-    let state = report.state.as_ref().map(|state| state.active.as_str());
-    if failed(state) || report.sockets.iter().any(|s| failed(s.active.as_deref())) {
-        hint(&format!("`podseal explain {name}` says why it failed"));
-    }
-    match &report.seal {
-        Seal::Stale { .. } => hint(&format!("`podseal seal {name}` renews the seal")),
-        Seal::DropIn { level, .. } if level != "families" && !report.processes.is_empty() => {
-            hint(&format!(
-                "Landlock cannot be seen from outside; `podseal verify {name}` tries it"
-            ));
-        }
-        _ => {}
-    }
-}
-
-fn socket(unit: &SocketUnit) -> String {
-    let mut words = unit.unit.clone();
-    if let (Some(active), Some(sub)) = (&unit.active, &unit.sub) {
-        let _ = write!(words, " {active} ({sub})");
-    }
-    if let Some(result) = unit
-        .result
-        .as_deref()
-        .filter(|r| !matches!(*r, "success" | ""))
-    {
-        let _ = write!(words, ", {BAD}result {result}{BAD:#}");
-    }
-    if let Some(enabled) = &unit.enabled {
-        let _ = write!(words, ", {enabled}");
-    }
-    let _ = write!(words, ": {}", unit.listen.join(", "));
-    match unit.waiting {
-        None | Some(0) => {}
-        Some(count) => {
-            let _ = write!(words, "; {DOUBT}{count} waiting to be accepted{DOUBT:#}");
-        }
-    }
-    words
-}
-
-/// What the processes show.
-fn seen(text: &mut String, processes: &[Process], shortfalls: &[String]) {
-    let mut rows = Vec::new();
-    for process in processes {
-        let own = |own: Option<bool>| match own {
-            Some(true) => "own",
-            Some(false) => "host",
-            None => "?",
-        };
-        let sockets = match &process.sockets {
-            None => "?".to_owned(),
-            Some(sockets) if sockets.is_empty() => "-".to_owned(),
-            Some(sockets) => sockets
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", "),
-        };
-        rows.push([
-            process.pid.to_string(),
-            process.name.clone(),
-            role(process.role).to_owned(),
-            if process.no_new_privs { "yes" } else { "no" }.to_owned(),
-            process.seccomp_filters.to_string(),
-            own(process.own_user_namespace).to_owned(),
-            own(process.own_network).to_owned(),
-            sockets,
-        ]);
-    }
-    if !rows.is_empty() {
-        let head = [
-            "PID",
-            "NAME",
-            "ROLE",
-            "NO-NEW-PRIVS",
-            "FILTERS",
-            "USERNS",
-            "NETWORK",
-            "HOST SOCKETS",
-        ];
-        text.push_str(&table(head, &rows, "  "));
-    }
-    for shortfall in shortfalls {
-        let _ = writeln!(text, "  {BAD}LESS THAN ITS SEAL{BAD:#}: {shortfall}");
-    }
-}
-
-const fn role(role: Role) -> &'static str {
-    match role {
-        Role::Launch => "launch",
-        Role::Conmon => "conmon",
-        Role::Container => "container",
-        Role::Pause => "pause",
-    }
-}
-
-fn run(text: &mut String, run: &Run) {
-    let _ = writeln!(text, "run {}:", run.name);
-    for unit in &run.units {
-        let _ = writeln!(text, "  {}", run_unit(unit));
-        seen(text, &unit.processes, &unit.shortfalls);
-    }
-}
-
-fn run_unit(unit: &RunUnit) -> String {
+/// The state in one line.
+fn head(state: &State, listen: &[String], sealed: Option<String>) -> String {
     let mut parts = vec![format!(
         "{} {} ({})",
-        unit.unit, unit.active_state, unit.sub_state
+        state.unit, state.active_state, state.sub_state
     )];
-    if unit.result != "success" {
-        parts.push(format!("result {}", unit.result));
+    if state.result != "success" {
+        parts.push(format!("result {}", state.result));
     }
-    parts.extend(unit.main_pid.map(|pid| format!("main process {pid}")));
-    parts.extend(unit.listen.iter().cloned());
-    let sealed = unit.sealed;
-    parts.extend(sealed.map(|sealed| if sealed { "sealed" } else { "NOT SEALED" }.to_owned()));
-    parts.extend(unit.job.as_ref().map(|job| format!("to {job}")));
+    parts.extend(state.main_pid.map(|pid| format!("main process {pid}")));
+    parts.extend(listen.iter().cloned());
+    parts.extend(sealed);
+    parts.extend(state.job.as_ref().map(|job| format!("to {job}")));
     parts.join(", ")
+}
+
+fn service(page: &mut Page, report: &Report) {
+    let sealed = match report.sealed {
+        Some(true) => format!("{GOOD}sealed{GOOD:#}"),
+        Some(false) => format!("{BAD}NOT SEALED{BAD:#}"),
+        None => format!("{DOUBT}SEAL NOT SEEN{DOUBT:#}"),
+    };
+    page.line(&format!("  {}", head(&report.state, &[], Some(sealed))));
+    problems(page, &report.problems);
+    page.field("files", &promised(report));
+    page.field("seen", &seen(report));
+    for process in &report.processes {
+        page.field("process", &self::process(process, report));
+    }
+    if let Some(systemd) = &report.systemd {
+        let families = &systemd.restrict_address_families;
+        let words = [
+            format!("RestrictAddressFamilies={families}"),
+            format!("NoNewPrivileges={}", yes_or_no(systemd.no_new_privileges)),
+            format!(
+                "SystemCallArchitectures={}",
+                systemd.system_call_architectures
+            ),
+        ];
+        page.field("systemd", &words.join(" "));
+    }
+    for socket in &report.sockets {
+        let head = head(&socket.state, &socket.listen, None);
+        let rest: Vec<String> = [queues(socket), accepted(socket)].into();
+        let rest = rest.into_iter().filter(|part| !part.is_empty());
+        let parts: Vec<String> = std::iter::once(head).chain(rest).collect();
+        page.field("socket", &parts.join(", "));
+    }
+    if let Some(container) = &report.container {
+        let mut parts = vec![container.id.get(..12).unwrap_or(&container.id).to_owned()];
+        parts.extend(container.name.clone());
+        parts.extend(container.image.as_ref().map(|image| format!("of {image}")));
+        let digest = container.digest.as_ref().or(container.image_id.as_ref());
+        parts.extend(digest.map(|digest| format!("({digest})")));
+        page.field("container", &parts.join(" "));
+    }
+    page.field(
+        "activated",
+        report.state.activated.as_deref().unwrap_or_default(),
+    );
+    if report.level.is_some() {
+        let risks = report.residual_risks.join("; ");
+        page.field("open", &format!("{risks} (SECURITY.md)"));
+    }
+}
+
+const fn yes_or_no(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
+}
+
+fn problems(page: &mut Page, problems: &[Problem]) {
+    let mut rest = problems.iter().peekable();
+    while let Some(problem) = rest.next() {
+        self::problem(page, problem);
+        // One fix for all that it mends.
+        if rest.peek().is_none_or(|next| next.fix != problem.fix) {
+            page.field("fix", &problem.fix);
+        }
+    }
+}
+
+fn problem(page: &mut Page, problem: &Problem) {
+    let style = if problem.is_less { BAD } else { DOUBT };
+    page.field_in(
+        style,
+        "problem",
+        &format!("{} [{}]", problem.message, problem.id),
+    );
+}
+
+fn promised(report: &Report) -> String {
+    let mut text = match report.promised_level {
+        Some(level) => format!("level {level}"),
+        None if !report.lacking.is_empty() => format!(
+            "in part what level families is: without {}",
+            report.lacking.join(", ")
+        ),
+        None => "no seal".to_owned(),
+    };
+    if let Some(drop_in) = &report.drop_in {
+        let _ = write!(text, ", {}", drop_in.path);
+    }
+    text
+}
+
+fn seen(report: &Report) -> String {
+    match report.live {
+        Live::NoProcesses => "no processes".to_owned(),
+        Live::Unknown => "nothing: the processes could not be looked at".to_owned(),
+        Live::NothingPromised => "not looked for".to_owned(),
+        Live::Less => "less than the files say, see above".to_owned(),
+        Live::AsPromised => {
+            "no_new_privs and system-call filters on every process, and no internet sockets but \
+             the service's; Landlock and what the filters do cannot be seen from outside"
+                .to_owned()
+        }
+    }
+}
+
+fn process(process: &Process, report: &Report) -> String {
+    let role = match process.role {
+        Role::Main => "main",
+        Role::Control => "beside the service",
+        Role::Conmon => "conmon",
+        Role::Container => "container",
+        Role::Pause => "pause process",
+        Role::Other => "",
+    };
+    let mut parts = vec![format!("{} {}", process.pid, process.comm)];
+    if !role.is_empty() && role != process.comm {
+        parts.push(role.to_owned());
+    }
+    let privileges = if process.no_new_privs {
+        "no_new_privs"
+    } else {
+        "NO no_new_privs"
+    };
+    parts.push(privileges.to_owned());
+    parts.push(match (process.seccomp, process.filters) {
+        (2, Some(1)) => "1 filter".to_owned(),
+        (2, Some(count)) => format!("{count} filters"),
+        (2, None) => "filters".to_owned(),
+        _ => "NO filters".to_owned(),
+    });
+    let relations = [
+        (process.user_namespace, "user ns"),
+        (process.network_namespace, "net ns"),
+    ];
+    parts.extend(relations.map(|(relation, what)| match relation {
+        Relation::Host => format!("{what} of the host"),
+        Relation::Pause => format!("{what} of pause process"),
+        Relation::Own => format!("own {what}"),
+        Relation::Unknown => format!("{what} not seen"),
+    }));
+    match &process.sockets {
+        None => parts.push("sockets not seen".to_owned()),
+        Some(sockets) => parts.extend(held(sockets, report)),
+    }
+    parts.join(", ")
+}
+
+/// The internet sockets of a process, those of the same kind together.
+fn held(sockets: &[HeldSocket], report: &Report) -> Vec<String> {
+    let mut kinds: Vec<(String, usize)> = Vec::new();
+    for socket in sockets {
+        let protocol = &socket.protocol;
+        let is_own = of_socket(socket, &report.sockets);
+        let own = if is_own { "the service's " } else { "" };
+        let text = match (socket.local, socket.listens) {
+            (None, _) => format!("{protocol} socket without an address"),
+            (Some(local), true) => format!("{own}{protocol} listener {local}"),
+            (Some(local), false) if is_own => format!("{protocol} connections to {local}"),
+            (Some(local), false) => format!("{protocol} socket {local}"),
+        };
+        match kinds.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((text, 1)),
+        }
+    }
+    let times = |(text, count): (String, usize)| match count {
+        1 => text,
+        _ => format!("{count}x {text}"),
+    };
+    kinds.into_iter().map(times).collect()
+}
+
+/// How many connections wait, where that can be told.
+fn queues(socket: &Socket) -> String {
+    let waiting: Vec<u32> = socket.waiting.iter().copied().flatten().collect();
+    if waiting.is_empty() {
+        String::new()
+    } else {
+        format!("{} waiting", waiting.iter().sum::<u32>())
+    }
+}
+
+fn accepted(socket: &Socket) -> String {
+    match (socket.accepted, socket.connections) {
+        (Some(accepted @ 1..), Some(open)) => format!("{accepted} accepted, {open} open"),
+        _ => String::new(),
+    }
+}
+
+/// Lines of the terminal's width, or of any length where it is none.
+struct Page {
+    text: String,
+    width: usize,
+}
+
+/// Where the text of a field begins.
+const INDENT: usize = 14;
+
+impl Page {
+    fn new() -> Self {
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok();
+        let width = size.map_or(usize::MAX, |size| size.ws_col.into());
+        Self {
+            text: String::new(),
+            width: if width == 0 {
+                usize::MAX
+            } else {
+                width.max(40)
+            },
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// A name and what there is of it; nothing where there is nothing.
+    fn field(&mut self, name: &str, text: &str) {
+        self.field_in(Style::new(), name, text);
+    }
+
+    fn field_in(&mut self, style: Style, name: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let width = INDENT - 5;
+        let _ = write!(self.text, "    {style}{name:<width$}{style:#} ");
+        let mut column = INDENT;
+        for (at, word) in text.split(' ').enumerate() {
+            let length = word.chars().count();
+            if at > 0 && column.saturating_add(length + 1) > self.width {
+                let _ = write!(self.text, "\n{:INDENT$}", "");
+                column = INDENT;
+            } else if at > 0 {
+                self.text.push(' ');
+                column += 1;
+            }
+            self.text.push_str(word);
+            column += length;
+        }
+        self.text.push('\n');
+    }
 }

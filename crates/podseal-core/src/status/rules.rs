@@ -1,0 +1,352 @@
+//! What can be wrong with a service: each rule looks at the facts.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use super::Problem;
+use super::facts::{DropInState, HeldSocket, Loaded, Process, Role, Service, Socket, State};
+use crate::family::Family;
+use crate::policy::families::FamilySet;
+use crate::policy::mechanism::{NO_CAPABILITIES, NO_NEW_PRIVILEGES};
+use crate::socket_address::SocketAddress;
+use crate::unit::families::{AddressFamiliesReader, FilterMode};
+
+/// Each rule, the gravest first.
+const RULES: &[fn(&Service) -> Vec<Problem>] = &[
+    not_seen,
+    started_before,
+    unsealed,
+    joined,
+    other_sockets,
+    not_read,
+    undone,
+    given_up,
+    drop_in,
+    failed,
+];
+
+/// What systemd has not read is not what it starts.
+const RELOAD: &str =
+    "have systemd read its units again (systemctl daemon-reload), and restart the service";
+
+/// A service is started anew, and with it what it started.
+const RESTART: &str = "restart the service";
+
+pub(super) fn problems(service: &Service) -> Vec<Problem> {
+    RULES.iter().flat_map(|rule| rule(service)).collect()
+}
+
+fn less(id: &'static str, message: String, fix: &str) -> Problem {
+    Problem {
+        id,
+        is_less: true,
+        message,
+        fix: fix.to_owned(),
+    }
+}
+
+fn note(id: &'static str, message: String, fix: &str) -> Problem {
+    Problem {
+        is_less: false,
+        ..less(id, message, fix)
+    }
+}
+
+/// The processes that the seal is about. What a manager runs beside the service
+/// may be outside on purpose, and the pause process is no service's.
+fn judged(service: &Service) -> impl Iterator<Item = &Process> {
+    let processes = service.processes.iter().flatten();
+    processes.filter(|process| !matches!(process.role, Role::Control | Role::Pause))
+}
+
+fn has_promise(service: &Service) -> bool {
+    !service.promise.mechanisms.is_empty()
+}
+
+fn name(process: &Process) -> String {
+    format!("process {} ({})", process.pid, process.comm)
+}
+
+fn not_seen(service: &Service) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(why) = &service.unread {
+        let message = format!("its files could not be read: {why}");
+        problems.push(note("files-not-read", message, "see `podseal show`"));
+    }
+    if let Err(why) = &service.processes {
+        let message = format!("its processes could not be looked at: {why}");
+        problems.push(note("processes-not-seen", message, "ask as root"));
+    }
+    let hidden = judged(service).filter(|process| process.sockets.is_none());
+    let hidden: Vec<String> = hidden.map(name).collect();
+    if !hidden.is_empty() {
+        let message = format!("the sockets of {} could not be seen", hidden.join(", "));
+        problems.push(note("sockets-not-seen", message, "ask as root"));
+    }
+    problems
+}
+
+/// The files say something that these processes were not started with.
+fn started_before(service: &Service) -> Vec<Problem> {
+    let Some((changed, file)) = &service.promise.changed else {
+        return Vec::new();
+    };
+    let older: Vec<_> = judged(service)
+        .filter(|process| process.started <= *changed)
+        .collect();
+    if older.is_empty() || !has_promise(service) {
+        return Vec::new();
+    }
+    let is_sealed = older.iter().all(|p| p.no_new_privs && p.seccomp == 2);
+    let message = format!(
+        "it was started before {file} was written or changed, and runs {} until it is restarted",
+        if is_sealed { "as it was" } else { "unsealed" }
+    );
+    vec![less("started-before-seal", message, RESTART)]
+}
+
+/// Filters and no_new_privs are inherited and cannot be given up, so that every
+/// process has at least what the seal has; one in the container at least what
+/// the container's first has.
+fn unsealed(service: &Service) -> Vec<Problem> {
+    let promise = &service.promise;
+    let first = judged(service)
+        .filter(|process| process.role == Role::Container && process.is_descendant)
+        .min_by_key(|process| (process.started, process.pid));
+    let mut problems = Vec::new();
+    for process in judged(service).filter(|process| process.is_descendant) {
+        let in_container = first.filter(|_| process.role == Role::Container);
+        let least = in_container
+            .and_then(|first| first.filters)
+            .unwrap_or_default()
+            .max(promise.filters);
+        let lacks = lacks(service, process, least);
+        if !lacks.is_empty() {
+            let message = format!("{} {}", name(process), lacks.join(" and "));
+            problems.push(less("process-unsealed", message, RESTART));
+        }
+    }
+    problems
+}
+
+fn lacks(service: &Service, process: &Process, least: u32) -> Vec<String> {
+    let promise = &service.promise;
+    let mut lacks = Vec::new();
+    if promise.mechanisms.contains(&NO_CAPABILITIES.id)
+        && process.role == Role::Container
+        && process.has_capabilities
+    {
+        lacks.push("may have capabilities".to_owned());
+    }
+    if promise.mechanisms.contains(&NO_NEW_PRIVILEGES.id) && !process.no_new_privs {
+        lacks.push("may gain privileges (no_new_privs is not set)".to_owned());
+    }
+    if promise.filters > 0 {
+        if process.seccomp != 2 {
+            lacks.push("has no system-call filter".to_owned());
+        } else if let Some(filters) = process.filters.filter(|filters| *filters < least) {
+            let plural = if filters == 1 { "" } else { "s" };
+            lacks.push(format!(
+                "has {filters} system-call filter{plural}, and the seal is at least {least}"
+            ));
+        }
+    }
+    lacks
+}
+
+/// What joins a container from outside has nothing of the seal, whatever other
+/// filters it has.
+fn joined(service: &Service) -> Vec<Problem> {
+    if !has_promise(service) {
+        return Vec::new();
+    }
+    judged(service)
+        .filter(|process| !process.is_descendant)
+        .map(|process| {
+            let message = format!(
+                "{} runs in the container and was not started by the service (podman exec, a \
+                 health check): it is not sealed",
+                name(process)
+            );
+            less("process-joined", message, "end it, or leave it to its end")
+        })
+        .collect()
+}
+
+/// Internet sockets that did not come from the socket units.
+fn other_sockets(service: &Service) -> Vec<Problem> {
+    if !service.promise.restricts_families() {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    for process in judged(service) {
+        for held in process.sockets.iter().flatten() {
+            let is_internet = is_internet(held);
+            // What is bound to nothing may be the rest of a connection.
+            let is_loose = is_internet && held.local.is_none();
+            if is_loose || of_socket(held, &service.sockets) {
+                continue;
+            }
+            let mut message = format!("{} has a {} socket", name(process), held.protocol);
+            if let Some(local) = held.local {
+                // Writing to a string does not fail.
+                let _ = write!(message, " at {local}");
+            }
+            if let Some(remote) = held.remote {
+                let _ = write!(message, ", connected with {remote}");
+            }
+            message.push_str(", which is not of the service's socket units");
+            problems.push(less("other-socket", message, RESTART));
+        }
+    }
+    problems
+}
+
+fn is_internet(held: &HeldSocket) -> bool {
+    ["TCP", "UDP", "RAW", "PING", "MPTCP", "SCTP", "DCCP"]
+        .iter()
+        .any(|protocol| held.protocol.starts_with(protocol))
+}
+
+/// Whether a socket is one of the units', or a connection that came in there.
+#[must_use]
+pub fn of_socket(held: &HeldSocket, sockets: &[Socket]) -> bool {
+    let addresses = sockets.iter().flat_map(|socket| &socket.listen);
+    let mut addresses = addresses.filter_map(|address| address.parse().ok());
+    addresses.any(|address| match (&address, held.local) {
+        (SocketAddress::Vsock { .. }, _) => held.protocol.contains("VSOCK"),
+        (_, Some(local)) => held.in_own_network != Some(false) && covers(&address, local),
+        (_, None) => false,
+    })
+}
+
+/// Whether a socket at `address` has, or gets connections at, `local`.
+#[must_use]
+fn covers(address: &SocketAddress, local: SocketAddr) -> bool {
+    let ip = local.ip().to_canonical();
+    match address {
+        SocketAddress::Inet { address, port } => {
+            *port == local.port()
+                && (ip == IpAddr::V4(*address) || (address.is_unspecified() && ip.is_ipv4()))
+        }
+        SocketAddress::Inet6 { address, port, .. } => {
+            *port == local.port() && (address.is_unspecified() || ip == IpAddr::V6(*address))
+        }
+        _ => false,
+    }
+}
+
+/// The manager goes by something else than what the files say.
+fn not_read(service: &Service) -> Vec<Problem> {
+    let Some(loaded) = service.loaded.as_ref().filter(|_| has_promise(service)) else {
+        return Vec::new();
+    };
+    let promise = &service.promise;
+    let unread = promise.drop_in.as_ref().filter(|drop_in| {
+        let mut read = loaded.drop_ins.iter();
+        !read.any(|path| *path == drop_in.path)
+    });
+    let message = if let Some(drop_in) = unread {
+        format!("systemd has not read {}", drop_in.path)
+    } else if loaded.needs_reload {
+        "its files have changed since systemd read them".to_owned()
+    } else {
+        let other = promise.directives.iter().copied();
+        let other: Vec<_> = other.filter(|key| !is_loaded(loaded, key)).collect();
+        if other.is_empty() {
+            return Vec::new();
+        }
+        let other = other.join("= and ");
+        format!("systemd goes by another {other}= than the files have")
+    };
+    vec![less("seal-not-read", message, RELOAD)]
+}
+
+/// Whether the manager goes by what the files have.
+fn is_loaded(loaded: &Loaded, key: &str) -> bool {
+    match key {
+        "RestrictAddressFamilies" => is_local(&loaded.restrict_address_families),
+        "NoNewPrivileges" => loaded.no_new_privileges,
+        "SystemCallArchitectures" => loaded.system_call_architectures == "native",
+        "SystemCallFilter" => loaded.system_call_filter,
+        _ => true,
+    }
+}
+
+/// Whether a list of families as systemd shows it has none but those that Podman
+/// needs.
+fn is_local(shown: &str) -> bool {
+    let mut reader = AddressFamiliesReader::default();
+    reader.line(shown);
+    let local = FamilySet::default();
+    let read = reader.finish().le_v260;
+    let is_local = |family: &Family| local.contains(*family);
+    read.mode == FilterMode::Allow && read.set.iter().all(is_local)
+}
+
+/// Something in other files takes away what the drop-in sets.
+fn undone(service: &Service) -> Vec<Problem> {
+    let promise = &service.promise;
+    let made = promise.drop_in.as_ref().and_then(|d| Some((d, d.level?)));
+    let Some((drop_in, level)) = made.filter(|(_, level)| promise.level() < Some(*level)) else {
+        return Vec::new();
+    };
+    let mut lacking = promise.lacking(level);
+    lacking.retain(|part| !promise.given_up.contains(part));
+    if lacking.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "{} is for level {level}, and with the other files {} is missing",
+        drop_in.path,
+        lacking.join(", ")
+    );
+    let fix = "run `podseal seal` on it, which says what stands against it";
+    vec![less("seal-undone", message, fix)]
+}
+
+/// What every report has to say.
+fn given_up(service: &Service) -> Vec<Problem> {
+    let parts = &service.promise.given_up;
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "options of the launcher give up, or may give up, {}",
+        parts.join(", ")
+    );
+    let fix = "seal it again without --best-effort and --allow-connect";
+    vec![note("given-up", message, fix)]
+}
+
+fn drop_in(service: &Service) -> Vec<Problem> {
+    let Some(drop_in) = &service.promise.drop_in else {
+        return Vec::new();
+    };
+    let (id, what, fix) = match drop_in.state {
+        DropInState::Current | DropInState::Foreign => return Vec::new(),
+        DropInState::Stale => (
+            "seal-stale",
+            "has the commands that the service had before they were changed",
+            "run `podseal seal` on the service again",
+        ),
+        DropInState::Edited => (
+            "seal-edited",
+            "was edited since podseal wrote it",
+            "run `podseal seal --force` on the service",
+        ),
+    };
+    vec![note(id, format!("{} {what}", drop_in.path), fix)]
+}
+
+fn failed(service: &Service) -> Vec<Problem> {
+    let sockets = service.sockets.iter().map(|socket| &socket.state);
+    std::iter::once(&service.state)
+        .chain(sockets)
+        .filter(|state| state.has_failed())
+        .map(|State { unit, result, .. }| {
+            let fix = format!("`podseal explain {}` says why", service.state.unit);
+            note("failed", format!("{unit} has failed ({result})"), &fix)
+        })
+        .collect()
+}

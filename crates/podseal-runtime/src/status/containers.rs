@@ -1,0 +1,61 @@
+//! What Podman says of containers.
+
+use std::time::Duration;
+
+use podseal_core::status::facts::Container;
+use serde::Deserialize;
+
+use crate::command;
+use crate::podman::Podman;
+
+/// How long Podman may take to answer.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The part of `podman container inspect` that is looked at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+    name: Option<String>,
+    image: Option<String>,
+    image_name: Option<String>,
+    image_digest: Option<String>,
+}
+
+/// What is known of a container by its id alone.
+pub(super) fn unnamed(id: String) -> Container {
+    Container {
+        id,
+        name: None,
+        image: None,
+        image_id: None,
+        digest: None,
+    }
+}
+
+/// Asks Podman for names and images of containers. What it does not know stays
+/// unknown: containers of other users, and one that ended meanwhile.
+pub fn name_containers<'a>(containers: impl Iterator<Item = &'a mut Container>) {
+    let containers: Vec<&mut Container> = containers.collect();
+    if containers.is_empty() {
+        return;
+    }
+    let Ok(podman) = Podman::installed() else {
+        return;
+    };
+    for container in containers {
+        let command = podman.command(&["container", "inspect", &container.id]);
+        let answer = command::run(&command, LIMIT).and_then(command::Output::success);
+        let Ok(answer) = answer.inspect_err(|error| tracing::debug!(%error, "not inspected"))
+        else {
+            continue;
+        };
+        let found: Vec<Inspected> = serde_json::from_str(&answer).unwrap_or_default();
+        if let Some(found) = found.into_iter().find(|found| found.id == container.id) {
+            container.name = found.name;
+            container.image = found.image_name;
+            container.image_id = found.image;
+            container.digest = found.image_digest.filter(|digest| !digest.is_empty());
+        }
+    }
+}
