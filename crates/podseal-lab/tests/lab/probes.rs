@@ -37,7 +37,7 @@ fn services_of_the_user_are_in_reach_of_podman_and_not_of_a_container() {
         "writes the user's .bashrc",
         "writes the user's authorized_keys",
     ] {
-        let expected = ["open", "OPEN", "OPEN", "n/a", "n/a", "n/a"];
+        let expected = ["open", "OPEN", "OPEN", "n/a", "n/a", "n/a", "n/a"];
         assert_eq!(row(said, title), expected, "{title}: {said}");
     }
     // What tries to leave nothing behind leaves nothing behind.

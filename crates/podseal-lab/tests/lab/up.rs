@@ -117,7 +117,8 @@ fn life(machine: &Machine, form: &str, name: &str, port: u16) {
 
 #[test]
 fn up_and_down_as_a_service() {
-    if let Some(machine) = Machine::shared("podseal up as a service") {
+    // A reload by another test would make systemd forget what to remove.
+    if let Some(machine) = Machine::alone("podseal up as a service") {
         life(&machine, "service", "up-service", 7201);
     }
 }
