@@ -125,7 +125,7 @@ fn up_and_down_as_a_service() {
 
 #[test]
 fn up_and_down_with_quadlet() {
-    let Some(machine) = Machine::shared("podseal up with Quadlet") else {
+    let Some(machine) = Machine::alone("podseal up with Quadlet") else {
         return;
     };
     // Debian 12 has none.
