@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Problem;
-use super::facts::{DropInState, HeldSocket, Loaded, Process, Role, Service, Socket, State};
+use super::facts::{
+    DropInState, HeldSocket, Loaded, Process, Relation, Role, Service, Socket, State,
+};
 use crate::family::Family;
 use crate::policy::families::FamilySet;
 use crate::policy::mechanism::{NO_CAPABILITIES, NO_NEW_PRIVILEGES};
@@ -132,10 +134,12 @@ fn unsealed(service: &Service) -> Vec<Problem> {
 fn lacks(service: &Service, process: &Process, least: u32) -> Vec<String> {
     let promise = &service.promise;
     let mut lacks = Vec::new();
-    if promise.mechanisms.contains(&NO_CAPABILITIES.id)
-        && process.role == Role::Container
-        && process.has_capabilities
-    {
+    let is_inside = process.role == Role::Container;
+    // Every level has the container without a network.
+    if has_promise(service) && is_inside && process.network_namespace == Relation::Host {
+        lacks.push("is in the container and has the host's network".to_owned());
+    }
+    if promise.mechanisms.contains(&NO_CAPABILITIES.id) && is_inside && process.has_capabilities {
         lacks.push("may have capabilities".to_owned());
     }
     if promise.mechanisms.contains(&NO_NEW_PRIVILEGES.id) && !process.no_new_privs {

@@ -15,7 +15,11 @@ fn process(pid: i32, role: Role) -> Process {
         filters: Some(if role == Role::Container { 6 } else { 5 }),
         has_capabilities: true,
         user_namespace: Relation::Pause,
-        network_namespace: Relation::Host,
+        network_namespace: if role == Role::Container {
+            Relation::Own
+        } else {
+            Relation::Host
+        },
         sockets: Some(vec![HeldSocket {
             fd: 3,
             protocol: "TCP".into(),
@@ -100,6 +104,9 @@ fn what_is_less() {
         ("process-unsealed", |s| processes(s)[0].filters = Some(3)),
         // As many as the seal has, and fewer than the container's first.
         ("process-unsealed", |s| processes(s)[2].filters = Some(5)),
+        ("process-unsealed", |s| {
+            processes(s)[1].network_namespace = Relation::Host;
+        }),
         ("process-joined", |s| {
             processes(s)[2].is_descendant = false;
         }),

@@ -79,7 +79,7 @@ impl Drop for Units<'_> {
         self.try_user(
             "systemctl --user stop 'NAME*.socket' 'NAME*.service'; \
              cd ~/.config/systemd/user && rm -rf NAME.socket NAME.service NAME.service.d; \
-             systemctl --user daemon-reload; systemctl --user reset-failed",
+             systemctl --user daemon-reload; systemctl --user reset-failed 'NAME*'",
         );
     }
 }

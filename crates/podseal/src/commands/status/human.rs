@@ -160,7 +160,8 @@ fn seen(report: &Report) -> String {
         Live::Less => "less than the files say, see above".to_owned(),
         Live::AsPromised => {
             "no_new_privs and system-call filters on every process, and no internet sockets but \
-             the service's; Landlock and what the filters do cannot be seen from outside"
+             the service's; Landlock and what the filters do cannot be seen from outside (`podseal \
+             verify` tries them)"
                 .to_owned()
         }
     }
