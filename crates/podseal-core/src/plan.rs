@@ -20,13 +20,14 @@ use crate::podman::strict;
 use crate::policy::families::FamilySet;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
+use crate::unit::effective::merge::Source;
 use crate::unit::effective::service::Service;
 use crate::unit::effective::{Located, Scope};
 use crate::unit::exec::{ExecCommand, raw_commands};
 use crate::unit::name::UnitName;
 use crate::unit::quote::{quote, without_specifiers};
 
-use header::{Header, Made};
+use header::{Found, Header, Made};
 use launcher::behind;
 use refusal::{Refusal, of_commands};
 
@@ -198,6 +199,32 @@ fn guardian_line(sealing: &Sealing<'_>) -> String {
     let [podseal, words @ ..] = sealing.guardian();
     let podseal = quote(&format!("+{}", without_specifiers(podseal)));
     format!("{podseal} {}", words.join(" "))
+}
+
+/// What a drop-in is to a service that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Podseal's, for the commands that the service has.
+    Current(Made),
+    /// Podseal's, for commands that have changed since.
+    Stale(Made),
+    /// Podseal's, and edited.
+    Edited,
+    /// A file that podseal did not write.
+    Foreign,
+}
+
+/// Whether a drop-in of this name is the seal of a service that has it.
+#[must_use]
+pub fn fit(service: &Service, drop_in: &Source) -> Fit {
+    match header::read(&String::from_utf8_lossy(drop_in.file.as_bytes())) {
+        Found::Ours(made) if made.base == base_without(service, Some(&drop_in.path)) => {
+            Fit::Current(made)
+        }
+        Found::Ours(made) => Fit::Stale(made),
+        Found::Edited => Fit::Edited,
+        Found::Foreign => Fit::Foreign,
+    }
 }
 
 /// A hash of the command lines that a seal is made for. It changes when one of

@@ -377,7 +377,7 @@ impl Collector<'_> {
 
     /// Takes a unit in, and looks for what belongs to it.
     fn take(&mut self, subject: Subject, home: Home, reason: Reason) {
-        let subject = match self.with_files(subject) {
+        let subject = match with_files(self.units, subject) {
             Ok(subject) => subject,
             Err(error) => return self.errors.push(error),
         };
@@ -402,22 +402,6 @@ impl Collector<'_> {
             Reason::Named => subject.named(),
             Reason::Found | Reason::Needed => subject,
         });
-    }
-
-    /// A subject with all of its files: those of Quadlet's are not kept when it
-    /// is read.
-    fn with_files(&self, subject: Subject) -> Result<Subject, UnitError> {
-        let paths = subject.view().files();
-        let has_all = subject
-            .files()
-            .map(|source| &*source.path)
-            .eq(paths.iter().copied());
-        if has_all {
-            return Ok(subject);
-        }
-        let files = paths.into_iter().map(|path| self.units.source(path));
-        let files = files.collect::<Result<Vec<_>, _>>()?;
-        Ok(subject.with_files(files))
     }
 
     fn not_read(&mut self, target: &Target, home: &Home, reason: Reason, error: UnitError) {
@@ -448,4 +432,20 @@ fn is_unit_file(path: &Path) -> bool {
         extension,
         Some("service" | "socket" | "container" | "kube" | "pod")
     )
+}
+
+/// A subject with all of its files: those of Quadlet's are not kept when it is
+/// read.
+pub(crate) fn with_files(units: &Units, subject: Subject) -> Result<Subject, UnitError> {
+    let paths = subject.view().files();
+    let has_all = subject
+        .files()
+        .map(|source| &*source.path)
+        .eq(paths.iter().copied());
+    if has_all {
+        return Ok(subject);
+    }
+    let files = paths.into_iter().map(|path| units.source(path));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    Ok(subject.with_files(files))
 }

@@ -21,6 +21,7 @@ use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
+use crate::audit::with_files;
 use crate::install::{Change, Contents};
 use crate::podman::Podman;
 use crate::units::{Target, Unit, UnitError, Units};
@@ -479,10 +480,8 @@ fn set(units: &Units, unit: &Unit) -> Result<Set, PlanError> {
 }
 
 fn subject(units: &Units, unit: Unit) -> Result<Subject, UnitError> {
-    let files = unit.view.files();
-    let files = files.into_iter().map(|path| units.source(path));
-    let files = files.collect::<Result<Vec<_>, _>>()?;
-    Ok(Subject::new(unit.view, unit.aliases).with_files(files))
+    let subject = Subject::new(unit.view, unit.aliases).with_files(unit.files);
+    with_files(units, subject)
 }
 
 /// Plans to take the seal off the service that an argument names, whether the

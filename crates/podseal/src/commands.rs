@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use podseal_core::unit::effective::Scope;
 use podseal_runtime::control::Verb;
 
 use crate::cli::{Cli, Color, Command, Pause};
@@ -26,6 +27,15 @@ mod show;
 mod status;
 mod up;
 mod verify;
+
+/// Whose manager `--system` is about, or its absence.
+fn scope(is_system: bool) -> Scope {
+    if is_system {
+        Scope::System
+    } else {
+        Scope::User
+    }
+}
 
 /// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {

@@ -5,8 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use podseal_core::audit::subject::Subject;
-use podseal_core::plan::header::{Found, read};
-use podseal_core::plan::{DROP_IN, base_without};
+use podseal_core::plan::{DROP_IN, Fit, fit};
 use podseal_core::status::document::{SocketUnit, Unit};
 use podseal_core::status::examine;
 use podseal_core::status::facts::{DropIn, DropInState, Loaded, Promise, Service, Socket, State};
@@ -245,14 +244,11 @@ fn promise(units: &Units, name: &str) -> Result<Promise, String> {
     let mut drop_in = None;
     if let Some(path) = drop_in_path(service) {
         let source = units.source(path).map_err(|error| error.to_string())?;
-        let text = String::from_utf8_lossy(source.file.as_bytes()).into_owned();
-        let (level, state) = match read(&text) {
-            Found::Ours(made) if made.base == base_without(service, Some(path)) => {
-                (Some(made.level), DropInState::Current)
-            }
-            Found::Ours(made) => (Some(made.level), DropInState::Stale),
-            Found::Edited => (None, DropInState::Edited),
-            Found::Foreign => (None, DropInState::Foreign),
+        let (level, state) = match fit(service, &source) {
+            Fit::Current(made) => (Some(made.level), DropInState::Current),
+            Fit::Stale(made) => (Some(made.level), DropInState::Stale),
+            Fit::Edited => (None, DropInState::Edited),
+            Fit::Foreign => (None, DropInState::Foreign),
         };
         drop_in = Some(DropIn {
             path: path.to_owned(),

@@ -67,8 +67,8 @@ const RESTRICTIONS: &[&str] = &[
 
 /// Requires that systemd has read what is in the files.
 pub(super) fn require_current(manager: Manager, unit: &str) -> Result<(), VerifyError> {
-    let answer = manager.show(unit, &["NeedDaemonReload"])?;
-    if answer.trim_end() == "NeedDaemonReload=yes" {
+    let answer = manager.properties(&[unit], &["NeedDaemonReload"])?;
+    if answer.iter().any(|unit| unit.is_yes("NeedDaemonReload")) {
         return Err(VerifyError::Stale {
             unit: unit.to_owned(),
             option: manager.option(),
@@ -81,8 +81,11 @@ pub(super) fn require_current(manager: Manager, unit: &str) -> Result<(), Verify
 pub(super) fn require_same(manager: Manager, unit: &str, copy: &str) -> Result<(), VerifyError> {
     // systemd looks for new files by itself, but not in every version where
     // their directory is new as well.
-    let answer = manager.show(copy, &["LoadState"])?;
-    if answer.trim_end() == "LoadState=not-found" {
+    let answer = manager.properties(&[copy], &["LoadState"])?;
+    if answer
+        .iter()
+        .any(|copy| copy.get("LoadState") == "not-found")
+    {
         manager.reload()?;
     }
     let [of_unit, of_copy] = [unit, copy].map(|unit| manager.show(unit, RESTRICTIONS));

@@ -27,11 +27,7 @@ struct Report<'a> {
 }
 
 pub(super) fn run(arguments: &Check) -> u8 {
-    let scope = if arguments.system {
-        Scope::System
-    } else {
-        Scope::User
-    };
+    let scope = super::scope(arguments.system);
     let mut collected = look(scope, arguments);
     if arguments.fix {
         match fix(arguments, &collected) {

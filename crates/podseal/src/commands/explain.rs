@@ -5,18 +5,13 @@ use std::fmt::Write as _;
 use podseal_core::explain::case::Case;
 use podseal_core::explain::document::{Document, next};
 use podseal_core::explain::{Answer, Explanation, Verdict, explain};
-use podseal_core::unit::effective::Scope;
 use podseal_runtime::explain::{ExplainError, look, look_at_saved, recover, with_doctor};
 
 use crate::cli::{Explain, ExplainFormat};
 use crate::{exit, output};
 
 pub(super) fn run(arguments: &Explain) -> u8 {
-    let scope = if arguments.system {
-        Scope::System
-    } else {
-        Scope::User
-    };
+    let scope = super::scope(arguments.system);
     let case = match (&arguments.journal, arguments.unit.as_deref()) {
         (Some(path), unit) => look_at_saved(scope, path, unit),
         (None, unit) => look(scope, unit.unwrap_or_default()).map(|case| {

@@ -8,7 +8,7 @@ use podseal_core::plan::mend::Edit;
 use podseal_core::plan::refusal::Refusal;
 use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::{ALLOW_CONNECT, Seal};
-use podseal_core::unit::effective::{Origin, Scope};
+use podseal_core::unit::effective::Origin;
 use podseal_core::unit::name::UnitName;
 use podseal_runtime::container_profile;
 use podseal_runtime::host;
@@ -16,7 +16,7 @@ use podseal_runtime::plan::{self, Mend, Mended, PlanError, Planned, Request};
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
 
-use super::diff;
+use super::{diff, scope};
 use crate::cli::{Plan, SealUnits, Unseal};
 use crate::{exit, output};
 
@@ -132,7 +132,7 @@ fn mend(
         for mend in mends {
             output::note(format_args!("wrote {}", mend.path.display()));
         }
-    } else if let Err(error) = mended.undo(Manager::reach(scope(&arguments.plan))) {
+    } else if let Err(error) = mended.undo(Manager::reach(scope(arguments.plan.system))) {
         output::error(&error, Some(error.hint()));
     }
     status
@@ -196,7 +196,7 @@ fn plans(
     arguments: &Plan,
     plan: impl Fn(&Units, &str) -> Result<Vec<Planned>, PlanError>,
 ) -> Result<Vec<Planned>, u8> {
-    let units = Units::of(scope(arguments));
+    let units = Units::of(scope(arguments.system));
     let mut plans = Vec::new();
     let mut paths = BTreeSet::new();
     let mut status = exit::SUCCESS;
@@ -217,14 +217,6 @@ fn plans(
         Ok(plans)
     } else {
         Err(status)
-    }
-}
-
-fn scope(arguments: &Plan) -> Scope {
-    if arguments.system {
-        Scope::System
-    } else {
-        Scope::User
     }
 }
 
@@ -300,7 +292,9 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
         };
     }
     let is_named = plans.iter().any(|plan| plan.is_named);
-    let manager = is_named.then(|| Manager::reach(scope(arguments))).flatten();
+    let manager = is_named
+        .then(|| Manager::reach(scope(arguments.system)))
+        .flatten();
     if let Err(error) = plan::apply(plans, manager) {
         output::error(&error, Some(error.hint()));
         return exit::FAILURE;

@@ -1,20 +1,16 @@
 //! `podseal show`
 
 use podseal_core::unit::Effect;
+use podseal_core::unit::effective::Diagnostic;
 use podseal_core::unit::effective::document::{Document, Shown};
 use podseal_core::unit::effective::view::View;
-use podseal_core::unit::effective::{Diagnostic, Scope};
 use podseal_runtime::units::{Target, Unit, UnitError, Units};
 
 use crate::cli::{Show, ShowFormat};
 use crate::{exit, output};
 
 pub(super) fn run(arguments: &Show) -> u8 {
-    let units = Units::of(if arguments.system {
-        Scope::System
-    } else {
-        Scope::User
-    });
+    let units = Units::of(super::scope(arguments.system));
     let mut status = exit::SUCCESS;
     let mut shown = Vec::new();
     for argument in &arguments.units {

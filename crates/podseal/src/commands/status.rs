@@ -11,6 +11,7 @@ use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
 
 use super::control::{ask_all, full_names};
+use super::scope;
 use crate::cli::{List, Status, StatusFormat};
 use crate::{exit, output};
 
@@ -18,14 +19,6 @@ mod human;
 mod table;
 
 /// Which manager's units are meant.
-fn scope(is_system: bool) -> Scope {
-    if is_system {
-        Scope::System
-    } else {
-        Scope::User
-    }
-}
-
 pub(super) fn list(arguments: &List) -> u8 {
     let (mut runs, mut status) = of_runs(&[]);
     for run in &mut runs {

@@ -10,6 +10,7 @@ use podseal_runtime::linger;
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::up::{self, Applied, FileChange, Kept, Plan, Removal, Request, UpError, Why};
 
+use super::scope;
 use super::{diff, seal};
 use crate::cli::{Down, Up};
 use crate::{exit, output};
@@ -44,10 +45,6 @@ pub(super) fn up(arguments: Up) -> u8 {
 fn failed(error: &UpError) -> u8 {
     output::error(error, Some(&error.hint()));
     exit::FAILURE
-}
-
-fn scope(system: bool) -> Scope {
-    if system { Scope::System } else { Scope::User }
 }
 
 fn request(arguments: Up) -> Result<Request, u8> {

@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use podseal_core::unit::effective::Scope;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::UnitName;
 use podseal_core::verify::Verdict;
@@ -103,11 +102,7 @@ fn report(arguments: &Verify) -> Result<Document, Error> {
     let (units, runner) = if let Some(directory) = &arguments.units {
         (Units::in_directory(directory)?, Runner::Supervisor)
     } else {
-        let scope = if arguments.system {
-            Scope::System
-        } else {
-            Scope::User
-        };
+        let scope = super::scope(arguments.system);
         let manager = Manager::reach(scope).ok_or(Error::NoManager {
             is_system: arguments.system,
         })?;

@@ -4,13 +4,9 @@ use crate::audit::Severity::Warning;
 use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule};
 use crate::audit::subject::Container;
-use crate::plan;
-use crate::plan::header::{Found, read};
+use crate::plan::{self, DROP_IN, Fit};
 use crate::unit::effective::Origin;
 use crate::unit::effective::merge::Source;
-
-/// The name of the drop-in.
-const NAME: &str = "50-podseal.conf";
 
 /// What it has at every level, by key of `[Service]`.
 const KEYS: &[&str] = &[
@@ -42,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
 fn stale(container: &Container<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for source in container.subject.files() {
-        if source.path.rsplit('/').next() != Some(NAME) {
+        if source.path.rsplit('/').next() != Some(DROP_IN) {
             continue;
         }
         let lacking: Vec<&str> = KEYS
@@ -69,17 +65,11 @@ fn stale(container: &Container<'_>) -> Vec<Fault> {
 
 /// What has changed since podseal wrote a drop-in.
 fn changed(container: &Container<'_>, source: &Source) -> Option<String> {
-    let text = String::from_utf8_lossy(source.file.as_bytes());
-    match read(&text) {
-        Found::Ours(made)
-            if made.base != plan::base_without(container.service, Some(&source.path)) =>
-        {
-            Some(
-                "the service's commands were changed since, and this drop-in has the old ones"
-                    .into(),
-            )
-        }
-        Found::Edited => Some("this drop-in was edited since podseal wrote it".into()),
-        Found::Ours(_) | Found::Foreign => None,
+    match plan::fit(container.service, source) {
+        Fit::Stale(_) => Some(
+            "the service's commands were changed since, and this drop-in has the old ones".into(),
+        ),
+        Fit::Edited => Some("this drop-in was edited since podseal wrote it".into()),
+        Fit::Current(_) | Fit::Foreign => None,
     }
 }
