@@ -150,7 +150,9 @@ poke 7109",
         r#"plain <<X
 ExecStart=/usr/bin/podman run --rm localhost:5001/nothing
 X
-listen 7110; bash -c "exec 3<>/dev/tcp/127.0.0.1/7110"; wait_for $name.service failed"#,
+# Podman tries for a while: the waiting connection must not start it once more.
+listen 7110; bash -c "exec 3<>/dev/tcp/127.0.0.1/7110"; wait_for $name.service active
+systemctl --user stop $name.socket; wait_for $name.service failed"#,
     ),
     fault(
         "registry-unknown",
