@@ -69,11 +69,22 @@ impl Instance {
     /// # Errors
     /// It is taken, or its directory cannot be made.
     pub fn acquire(user: &User, name: &str) -> Result<Self, InstanceError> {
-        let parent = host::runtime_directory(user);
-        make_private(&parent, user)?;
+        Self::acquire_in(&host::runtime_directory(user), user, name)
+    }
+
+    fn acquire_in(parent: &Path, user: &User, name: &str) -> Result<Self, InstanceError> {
         let directory = parent.join(name);
         loop {
-            make_private(&directory, user)?;
+            make_private(parent, user)?;
+            match make_private(&directory, user) {
+                // The last run ended in this moment and took the parent away.
+                Err(InstanceError::Make { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    continue;
+                }
+                made => made?,
+            }
             let path = directory.join("lock");
             let make = |source| InstanceError::Make {
                 path: path.clone(),
@@ -169,5 +180,28 @@ fn make_private(path: &Path, user: &User) -> Result<(), InstanceError> {
         Err(InstanceError::NotPrivate {
             path: path.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_that_end_meanwhile_are_no_obstacle() {
+        let place = tempfile::tempdir().unwrap();
+        let parent = place.path().join("podseal");
+        let user = User::current();
+        std::thread::scope(|scope| {
+            for name in ["one", "two", "three"] {
+                let (parent, user) = (&parent, &user);
+                scope.spawn(move || {
+                    for _ in 0..500 {
+                        drop(Instance::acquire_in(parent, user, name).unwrap());
+                    }
+                });
+            }
+        });
+        assert!(!parent.exists());
     }
 }
