@@ -21,6 +21,7 @@ use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
+use crate::account::{Account, AccountError};
 use crate::audit::with_files;
 use crate::install::{Change, Contents};
 use crate::podman::Podman;
@@ -126,6 +127,9 @@ pub enum PlanError {
         /// Why.
         source: io::Error,
     },
+    /// Podman cannot run as the service's user.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// podseal did not write the drop-in.
     #[error("podseal did not write {}", path.display())]
     Foreign {
@@ -146,6 +150,7 @@ impl PlanError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unit(error) => error.hint(),
+            Self::Account(error) => error.hint(),
             Self::Socket { unit } => format!("name the service, such as {}.service", unit.stem()),
             Self::NotGenerated { .. } => {
                 "put it where Podman looks, such as ~/.config/containers/systemd, and see to it that no unit file has the service's name".into()
@@ -326,6 +331,13 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
             }
             plan.change.contents = Some(Contents::Text(text));
         }
+    }
+    if let Some(user) = service
+        .run_as()
+        .filter(|_| plan.is_named && plan.refusals.is_empty())
+    {
+        // A file may be for another host.
+        Account::named(user)?;
     }
     plan.refusals
         .dedup_by(|a, b| (a.id, &a.origin) == (b.id, &b.origin));

@@ -7,9 +7,7 @@ use podseal_core::up::Form;
 
 use super::{Plan, UpError, keep, open};
 use crate::command::CommandError;
-use crate::host::User;
 use crate::install::{Installed, install};
-use crate::linger;
 use crate::systemd::Manager;
 
 /// What was done besides changing files.
@@ -32,20 +30,7 @@ struct Before {
 ///
 /// # Errors
 /// See [`UpError`].
-pub fn apply(plan: &Plan, manager: Option<Manager>, linger: bool) -> Result<Applied, UpError> {
-    let user = User::current();
-    let linger = linger && linger::is_enabled(&user) != Some(true);
-    if linger {
-        linger::enable(&user).map_err(|source| UpError::Linger { source })?;
-    }
-    let applied = files(plan, manager);
-    if linger && applied.is_err() {
-        warn("lingering is still enabled", linger::disable(&user));
-    }
-    applied
-}
-
-fn files(plan: &Plan, manager: Option<Manager>) -> Result<Applied, UpError> {
+pub fn apply(plan: &Plan, manager: Option<Manager>) -> Result<Applied, UpError> {
     let Some(manager) = manager else {
         keep(&plan.files, install(&open(&plan.files))?);
         return Ok(Applied::default());

@@ -57,6 +57,17 @@ pub(super) const SIGNATURES: &[Signature] = &[
         ..ROW
     },
     Signature {
+        id: "no-runtime-directory",
+        title: "the user's run-time directory is not there",
+        cause: "rootless Podman's user has no run-time directory: its manager does not run, since the user does not linger or logind has not started it",
+        wanted: "the message of `podseal pause ensure --run-as`",
+        fix: "have the user linger (`loginctl enable-linger`), and the service wait for the user's manager (After=user@UID.service)",
+        next: "podseal explain{scope} {service} --apply",
+        link: Some("docs/rules.md#user-runtime"),
+        shows: Shows::Says(&[podseal(&["has no run-time directory"])]),
+        ..ROW
+    },
+    Signature {
         id: "subordinate-ids-exhausted",
         title: "not enough subordinate ids",
         cause: "the user has no range of subordinate ids, or not as many as the container or image needs",
