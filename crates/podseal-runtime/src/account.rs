@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use podseal_sys::spawn::Credentials;
 use rustix::process::{Gid, Uid};
 
+use crate::command::{self, CommandError, LIMIT};
 use crate::host::User;
 use crate::id_map;
 
@@ -70,6 +71,16 @@ pub enum AccountError {
         /// The user's name.
         name: String,
     },
+    /// The user may not execute podseal.
+    #[error("{name} cannot execute {program}")]
+    CannotExecute {
+        /// The user's name.
+        name: String,
+        /// Its path.
+        program: String,
+        /// Why.
+        source: CommandError,
+    },
     /// The user's manager does not run.
     #[error("{name} has no run-time directory: there is no {}", path.display())]
     NoRuntimeDirectory {
@@ -97,6 +108,9 @@ impl AccountError {
             Self::NoSubordinateIds { name, .. } => format!(
                 "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}, with ranges that no other user has"
             ),
+            Self::CannotExecute { .. } => {
+                "install podseal where the user may execute it, such as /usr/local/bin".into()
+            }
             Self::NoRuntimeDirectory { name, .. } => {
                 format!("loginctl enable-linger {name}")
             }
@@ -211,6 +225,25 @@ impl Account {
         } else {
             Err(AccountError::NoRuntimeDirectory { name, path })
         }
+    }
+
+    /// That the user may execute podseal, as root can tell.
+    ///
+    /// # Errors
+    /// The user may not.
+    pub fn require_podseal(&self, podseal: &str) -> Result<(), AccountError> {
+        if !User::current().uid.is_root() {
+            return Ok(());
+        }
+        let command = [podseal, "--version"].map(str::to_owned);
+        let output = command::run_as(Some(self), &command, LIMIT);
+        let failed = |source| AccountError::CannotExecute {
+            name: self.user.name.clone(),
+            program: podseal.to_owned(),
+            source,
+        };
+        output.and_then(command::Output::success).map_err(failed)?;
+        Ok(())
     }
 
     pub(crate) fn credentials(&self) -> Credentials<'_> {

@@ -97,9 +97,7 @@ impl RuntimeError {
                     || "install runc, for example: apt-get install runc".into(),
                     |answer| answer.signature.fix.into(),
                 ),
-            Self::As { user, .. } => format!(
-                "podseal has to be where {user} may execute it, such as /usr/local/bin; --runtime does without a trial"
-            ),
+            Self::As { .. } => "--runtime names one, and does without a trial".into(),
             Self::Trial { .. } => {
                 "set XDG_RUNTIME_DIR to a directory that you own and can write".into()
             }

@@ -337,7 +337,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         .filter(|_| plan.is_named && plan.refusals.is_empty())
     {
         // A file may be for another host.
-        Account::named(user)?;
+        Account::named(user)?.require_podseal(&request.podseal)?;
     }
     plan.refusals
         .dedup_by(|a, b| (a.id, &a.origin) == (b.id, &b.origin));

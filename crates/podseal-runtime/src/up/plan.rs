@@ -103,6 +103,7 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
     let account = request.account.as_ref();
     if let Some(account) = account {
         account.require_ready()?;
+        account.require_podseal(&request.podseal)?;
         require_linger(account)?;
     }
     let podman = Podman::installed()?.run_as(account.cloned());
