@@ -56,7 +56,9 @@ impl<'a> Web<'a> {
     fn remove(&self) {
         self.root(
             "podseal down --system --force run-as
-             systemctl stop run-as.socket run-as.service web-session.service
+             for unit in run-as.socket run-as.service web-session.service; do
+                 systemctl stop $unit
+             done
              rm -rf /etc/systemd/system/run-as.*; systemctl daemon-reload
              systemctl reset-failed run-as.socket run-as.service
              loginctl disable-linger web && systemctl stop user@$(id -u web).service
@@ -220,8 +222,10 @@ fn a_service_with_user_that_was_there() {
     expect(&with("nobody"), 1, &["has no range of ids for nobody"]);
     expect(&with("no-such"), 1, &["/etc/passwd has no user no-such"]);
     expect(&with("web"), 0, &["run-as.service is sealed"]);
+    let elsewhere = seal("-e '/^User=/a Environment=XDG_RUNTIME_DIR=/run/user/1'");
+    expect(&elsewhere, 1, &["that of web is /run/user/"]);
     let sealed = seal(
-        "-e '/^User=/a Environment=XDG_RUNTIME_DIR=/run/user/'$(id -u web) \
+        "-e s,/run/user/1$,/run/user/$(id -u web), \
          -e '/^\\[Unit\\]/a After=systemd-logind.service user@'$(id -u web).service",
     );
     expect(&sealed, 0, &["run-as.service is sealed"]);
@@ -238,6 +242,8 @@ fn a_service_with_user_that_was_there() {
     let processes = web.root(PROCESSES);
     assert!(!processes.text().contains("nnp 0"), "{processes:?}");
     assert!(!processes.text().contains(" 0 nnp"), "{processes:?}");
+    web.root("loginctl disable-linger web").text();
+    expect(&seal(""), 0, &["warning: web does not linger"]);
     let unsealed = web.root("podseal unseal --system run-as");
     expect(&unsealed, 0, &["unsealed run-as.service"]);
 }

@@ -27,6 +27,7 @@ pub(super) fn gather(of: Manager, case: &Case) -> Result<Facts, ExplainError> {
     let service = subjects().find(|s| s.unit().as_str() == case.service.name);
     let image = service.and_then(image);
     let mut facts = Facts {
+        run_as: service.and_then(run_as).map(str::to_owned),
         image_exists: image.as_deref().and_then(|image| exists(image, service?)),
         image,
         is_notify: service.and_then(is_notify),
@@ -82,11 +83,15 @@ fn image(service: &Subject) -> Option<String> {
     })
 }
 
-fn exists(image: &str, service: &Subject) -> Option<bool> {
-    let account = match service.view() {
-        View::Service(service) => service.run_as().map(Account::ready).transpose().ok()?,
+fn run_as(service: &Subject) -> Option<&str> {
+    match service.view() {
+        View::Service(service) => service.run_as(),
         _ => None,
-    };
+    }
+}
+
+fn exists(image: &str, service: &Subject) -> Option<bool> {
+    let account = run_as(service).map(Account::ready).transpose().ok()?;
     let podman = Podman::installed().ok()?.run_as(account);
     match podman.require_image(image) {
         Ok(()) => Some(true),

@@ -33,7 +33,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         cause: "Podman found no pause process that it could join, and had to make its user namespace under the seal, where newuidmap gains no privileges (no-new-privileges)",
         wanted: "newuidmap's message in the words of Podman",
         fix: PAUSE_FIX,
-        next: "podseal pause ensure && podseal explain{scope} {service} --apply",
+        next: "podseal pause ensure{run_as} && podseal explain{scope} {service} --apply",
         link: Some("docs/rules.md#pause-missing"),
         shows: Shows::Says(NEWUIDMAP),
         still: Some(|case| problem(case, "pause-process")),
@@ -45,7 +45,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         cause: "Podman's pause process was not running, or could not be joined, and under the seal Podman cannot make another",
         wanted: "the message of `podseal enter`, or Podman's of the namespace that it cannot join",
         fix: PAUSE_FIX,
-        next: "podseal pause ensure && podseal explain{scope} {service} --apply",
+        next: "podseal pause ensure{run_as} && podseal explain{scope} {service} --apply",
         link: Some("docs/rules.md#pause-missing"),
         shows: Shows::Says(&[
             podseal(&["pause process is not running"]),
