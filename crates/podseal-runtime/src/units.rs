@@ -311,7 +311,6 @@ impl Units {
                 } else {
                     let fragment = files::read(path)?;
                     if fragment.file.as_bytes().is_empty() {
-                        // A link to an empty file outside the search path.
                         masked(path)
                     } else {
                         let dropins = self.dropins(&located)?;

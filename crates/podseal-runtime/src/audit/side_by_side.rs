@@ -1,9 +1,11 @@
 //! Doing the same with many things at once.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Fewer things than this are not worth a thread.
-const FEW: usize = 32;
+/// As many things at a time as are worth asking for more.
+const SOME: usize = 16;
 
 /// What `each` makes of the things, in their order, on as many threads as there
 /// are processors.
@@ -12,25 +14,32 @@ pub(super) fn map<T: Sync, R: Send>(
     each: impl Fn(&T) -> R + Copy + Send + Sync,
 ) -> Vec<R> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let part = things.len().div_ceil(processors).max(FEW);
-    let work = move |part: &[T]| -> Vec<R> { part.iter().map(each).collect() };
-    let mut parts = things.chunks(part);
-    let own = parts.next().unwrap_or_default();
-    thread::scope(|scope| {
-        let others: Vec<_> = parts
-            .map(|part| {
-                let thread = thread::Builder::new().spawn_scoped(scope, move || work(part));
-                (part, thread.ok())
-            })
+    let threads = processors.min(things.len().div_ceil(SOME));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut made = Vec::new();
+        loop {
+            let start = next.fetch_add(SOME, Ordering::Relaxed);
+            let Some(part) = things.get(start..).filter(|part| !part.is_empty()) else {
+                return made;
+            };
+            let part = part.iter().take(SOME).map(each);
+            made.push((start, part.collect::<Vec<R>>()));
+        }
+    };
+    let mut made = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            // Where no thread can be had, the others do more.
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
-        let mut made = work(own);
-        for (part, thread) in others {
-            // Where no thread can be had, or one has failed, it is done here.
-            let done = thread.and_then(|thread| thread.join().ok());
-            made.extend(done.unwrap_or_else(|| work(part)));
+        let mut made = work();
+        for thread in others {
+            made.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         made
-    })
+    });
+    made.sort_unstable_by_key(|(start, _)| *start);
+    made.into_iter().flat_map(|(_, part)| part).collect()
 }
 
 #[cfg(test)]
@@ -39,7 +48,7 @@ mod tests {
 
     #[test]
     fn the_order_stays() {
-        for count in [0, 1, FEW - 1, FEW, 10 * FEW + 1] {
+        for count in [0, 1, SOME - 1, SOME, 10 * SOME + 1] {
             let numbers: Vec<usize> = (0..count).collect();
             let doubled = map(&numbers, |number| number * 2);
             let expected: Vec<usize> = numbers.iter().map(|number| number * 2).collect();
