@@ -4,7 +4,6 @@
 //! What is wrong with them is decided in [`podseal_core::audit`].
 
 pub mod drop_in;
-mod side_by_side;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
@@ -16,6 +15,7 @@ use podseal_core::audit::{Finding, audit_unit};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{UnitName, UnitType};
 
+use crate::side_by_side;
 use crate::units::{Target, UnitError, Units, directory_of};
 
 /// The units of an audit.

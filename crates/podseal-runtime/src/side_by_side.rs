@@ -1,4 +1,4 @@
-//! Doing the same with many things at once.
+//! Doing several things at once.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ const SOME: usize = 16;
 
 /// What `each` makes of the things, in their order, on as many threads as there
 /// are processors.
-pub(super) fn map<T: Sync, R: Send>(
+pub(crate) fn map<T: Sync, R: Send>(
     things: &[T],
     each: impl Fn(&T) -> R + Copy + Send + Sync,
 ) -> Vec<R> {
@@ -40,6 +40,19 @@ pub(super) fn map<T: Sync, R: Send>(
     });
     made.sort_unstable_by_key(|(start, _)| *start);
     made.into_iter().flat_map(|(_, part)| part).collect()
+}
+
+/// What both make, the first on a thread of its own.
+pub(crate) fn both<A: Send, B>(
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B,
+) -> (A, B) {
+    thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        let first = first.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (first, second)
+    })
 }
 
 #[cfg(test)]
