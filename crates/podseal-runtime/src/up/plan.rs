@@ -28,6 +28,7 @@ use crate::oci_runtime::{self, Choice, Failure, RuntimeError};
 use crate::pause;
 use crate::plan::{self, Planned};
 use crate::podman::Podman;
+use crate::side_by_side::both;
 use crate::systemd::Manager;
 use crate::units::{Target, UnitError, Units};
 
@@ -107,8 +108,9 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
         require_linger(account)?;
     }
     let podman = Podman::installed()?.run_as(account.cloned());
-    let info = podman.info()?;
-    podman.require_image(&request.image)?;
+    let (image, info) = both(|| podman.require_image(&request.image), || podman.info());
+    let info = info?;
+    image?;
     let form = form(request, &place, info.version)?;
     let instance = Instance::acquire(&user, &format!("up-{name}-{}", std::process::id()))?;
     let choice = choose(request, &info.oci_runtime, &user, &instance)?;
