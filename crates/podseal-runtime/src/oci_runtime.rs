@@ -204,7 +204,8 @@ impl Bundle {
         };
         let own = host::own_executable().map_err(trial)?;
         let own = own.to_string_lossy().into_owned();
-        fs::create_dir_all(directory.join("rootfs")).map_err(trial)?;
+        // crun 1.28 does not make /dev itself.
+        fs::create_dir_all(directory.join("rootfs/dev")).map_err(trial)?;
         let namespaces: Vec<_> = ["pid", "mount", "ipc", "uts", "network"]
             .map(|kind| json!({ "type": kind }))
             .into();

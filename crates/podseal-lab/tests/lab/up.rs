@@ -342,7 +342,7 @@ fn killed_while_the_manager_works() {
     for step in [
         "list-units",
         "daemon-reload",
-        "show --property=Frag",
+        "show --property=LoadState",
         " start ",
     ] {
         for when in [before, after] {
