@@ -144,6 +144,8 @@ fn port_80_of_a_user_who_never_logs_in() {
     // Nothing but notes.
     web.root("podseal check --system run-as").text();
     expect(&web.up("--listen 80"), 0, &["run-as is unchanged"]);
+    let of_root = format!("podseal up --system run-as --image {IMAGE} --listen 80");
+    expect(&web.root(&of_root), 1, &["runs as web", "--run-as web"]);
 
     // The guardian, as root for the user.
     web.root(

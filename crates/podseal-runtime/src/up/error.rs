@@ -120,6 +120,14 @@ pub enum UpError {
         /// The user.
         user: String,
     },
+    /// The service has another user's Podman, and is asked to have root's.
+    #[error("Podman runs as {user} in the service {name}")]
+    RunsAs {
+        /// The service's name.
+        name: String,
+        /// The user.
+        user: String,
+    },
     /// The system's services are root's to make.
     #[error("a service of the system's is made by root")]
     NotRoot,
@@ -194,6 +202,9 @@ impl UpError {
                 format!("--linger, or {}", error.hint())
             }
             Self::Account(error) => error.hint(),
+            Self::RunsAs { name, user } => {
+                format!("give --run-as {user}, or run `podseal down --system {name}` first")
+            }
             Self::NotLingering { user } => format!("--linger, or loginctl enable-linger {user}"),
             Self::NoManager { scope: Scope::User } => {
                 "log in as this user, so that XDG_RUNTIME_DIR is set, or use --no-start to write files only; `podseal run` needs no systemd"

@@ -10,6 +10,7 @@ use podseal_core::plan::GivenUp;
 use podseal_core::plan::refusal::Refusal;
 use podseal_core::podman::Version;
 use podseal_core::unit::effective::{Origin, Scope};
+use podseal_core::unit::file::UnitFile;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::mark::{Found, from_section};
 use podseal_core::up::{Files, Form, RunAs, Wanted};
@@ -106,6 +107,8 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
         account.require_ready()?;
         account.require_podseal(&request.podseal)?;
         require_linger(account)?;
+    } else {
+        require_no_user(&place)?;
     }
     let podman = Podman::installed()?.run_as(account.cloned());
     let (image, info) = both(|| podman.require_image(&request.image), || podman.info());
@@ -359,6 +362,24 @@ pub fn linger(request: &Request, manager: Option<Manager>) -> Result<Lingering, 
         manager.start([&unit]).map_err(failed)?;
     }
     Ok(lingering)
+}
+
+/// That it is no service whose Podman is another user's: an option that was left
+/// out would make it root's.
+fn require_no_user(place: &Place) -> Result<(), UpError> {
+    let Some(path) = place.service(Form::Service) else {
+        return Ok(());
+    };
+    let found = existing(&path)?.filter(|found| found.whose != Found::Foreign);
+    let text = found.as_ref().and_then(|found| found.contents.text());
+    let file = UnitFile::parse(text.unwrap_or_default());
+    match file.values("Service", "User").last() {
+        Some(user) => Err(UpError::RunsAs {
+            name: place.name.clone(),
+            user: user.value.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// That the user's run-time directory is there at boot, too.
