@@ -1,8 +1,9 @@
 //! Starting a process with inherited sockets as sd_listen_fds(3) wants them.
 //!
 //! `std::process::Command` cannot put the child's own process id into the
-//! child's environment (LISTEN_PID), which is why this exists. It is for a
-//! process with one thread, and for kernels from 5.11 (close_range(2)).
+//! child's environment (LISTEN_PID), which is why this exists. Other threads do
+//! not matter: what the child needs is made before fork(2), and its first calls
+//! close what it was not given. It is for kernels from 5.11 (close_range(2)).
 
 use std::ffi::{CStr, CString};
 use std::io::{self, PipeReader, Read};
