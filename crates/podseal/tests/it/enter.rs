@@ -1,6 +1,7 @@
 //! `podseal enter`: each case is a process of its own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 
 use podseal_core::policy::container::profile;
@@ -383,4 +384,22 @@ fn root_joins_nothing() {
             .status
             .success()
     );
+}
+
+#[test]
+fn podman_collects_its_garbage_late_unless_it_is_told_when() {
+    let place = Place::new();
+    for (name, told, expected) in [
+        ("podman", None, "800\n"),
+        ("podman", Some("50"), "50\n"),
+        ("other", None, "\n"),
+    ] {
+        let program = place.path(name);
+        fs::write(&program, "#!/bin/sh\necho $GOGC\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = place.command(&["enter", "--join=never", "--"]);
+        command.arg(&program).env_remove("GOGC");
+        command.envs(told.map(|told| ("GOGC", told)));
+        assert_eq!(output(&mut command).stdout, expected, "{name} {told:?}");
+    }
 }
