@@ -9,6 +9,7 @@
 pub mod case;
 pub mod document;
 pub mod journal;
+pub mod short;
 pub mod signature;
 pub mod signatures;
 

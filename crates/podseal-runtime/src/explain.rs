@@ -1,6 +1,7 @@
 //! Gathering what [`podseal_core::explain`] judges: the state of units, the
 //! journal since the last start, and facts about units and host.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io::{self, Read as _};
 
@@ -12,9 +13,24 @@ use podseal_core::unit::effective::Scope;
 use crate::command::CommandError;
 use crate::systemd::Manager;
 
+mod answer;
 mod facts;
 mod manager;
 mod queue;
+
+pub use answer::{of_command, of_unit};
+
+/// What `podseal doctor` finds wrong with this host: looked for once, and only
+/// where something is wrong, since it takes a moment.
+#[derive(Debug, Default)]
+pub struct Host(OnceCell<Vec<doctor::Finding>>);
+
+impl Host {
+    fn problems(&self) -> &[doctor::Finding] {
+        self.0
+            .get_or_init(|| doctor::examine(&crate::doctor::look()))
+    }
+}
 
 /// A case cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -137,12 +153,18 @@ fn stem(name: &str) -> Result<&str, ExplainError> {
     Ok(stem)
 }
 
-/// Looks at a service of a manager that runs.
+/// Looks at a service of a manager that runs, and where something is wrong at
+/// its `host`.
 ///
 /// # Errors
 /// See [`ExplainError`].
-pub fn look(scope: Scope, name: &str) -> Result<Case, ExplainError> {
+pub fn look(scope: Scope, name: &str, host: &Host) -> Result<Case, ExplainError> {
     let manager = Manager::reach(scope).ok_or(ExplainError::NoManager { scope })?;
+    of_manager(manager, name, host)
+}
+
+fn of_manager(manager: Manager, name: &str, host: &Host) -> Result<Case, ExplainError> {
+    let scope = manager.scope();
     let (service, sockets) = if let Some(socket) = name.strip_suffix(".socket") {
         manager::of_socket(manager, stem(socket)?)?
     } else {
@@ -151,7 +173,7 @@ pub fn look(scope: Scope, name: &str) -> Result<Case, ExplainError> {
     let entries = manager::journal(manager, &service, &sockets)?;
     let case = assemble(scope, service, sockets, &entries);
     let facts = facts::gather(manager, &case)?;
-    let case = Case { facts, ..case };
+    let mut case = Case { facts, ..case };
     let is_there = case.service.load != "not-found" || !case.sockets.is_empty();
     if !is_there && case.facts.quadlet_error.is_none() && case.log.entries.is_empty() {
         return Err(ExplainError::NotFound {
@@ -163,6 +185,9 @@ pub fn look(scope: Scope, name: &str) -> Result<Case, ExplainError> {
             unit: case.service.name,
         });
     }
+    if case.is_troubled() {
+        case.facts = case.facts.with_problems(host.problems());
+    }
     Ok(case)
 }
 
@@ -170,19 +195,12 @@ fn assemble(scope: Scope, service: UnitState, sockets: Vec<UnitState>, log: &[En
     let socket = sockets.first().map_or("", |socket| socket.name.as_str());
     Case {
         scope,
+        run: None,
         log: last_start(&service, socket, log),
         service,
         sockets,
         facts: Facts::default(),
     }
-}
-
-/// Looks at this host as `podseal doctor` does, which takes a moment.
-#[must_use]
-pub fn with_doctor(case: Case) -> Case {
-    let problems = doctor::examine(&crate::doctor::look());
-    let facts = case.facts.with_problems(&problems);
-    Case { facts, ..case }
 }
 
 /// Looks at what `journalctl --output=json` wrote, in a file or (`-`) on

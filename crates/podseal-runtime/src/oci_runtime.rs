@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use podseal_core::explain::first_answer;
 use podseal_core::explain::journal::{Log, Speaker};
+use podseal_core::explain::short::Short;
 use podseal_core::policy::seal::Seal;
 use serde_json::json;
 
@@ -80,10 +80,10 @@ impl RuntimeError {
             Self::NotFound { .. } => "give the path of one, or leave --runtime out".into(),
             Self::NoneWorks { failures } => failures
                 .iter()
-                .find_map(|failure| first_answer(Log::said_by(Speaker::Podman, &failure.message)))
+                .find_map(|failure| Short::of_log(Log::said_by(Speaker::Podman, &failure.message)))
                 .map_or_else(
                     || "install runc, for example: apt-get install runc".into(),
-                    |answer| answer.signature.fix.into(),
+                    |why| why.to_string(),
                 ),
             Self::Trial { .. } => {
                 "set XDG_RUNTIME_DIR to a directory that you own and can write".into()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use podseal_core::podman::{InvalidVersion, Version, strict};
 
 use crate::command::{self, CommandError, LIMIT};
+use crate::explain;
 
 /// An installed Podman.
 #[derive(Debug, Clone)]
@@ -61,6 +62,14 @@ pub enum PodmanError {
 }
 
 impl PodmanError {
+    /// What is known of the cause.
+    pub(crate) fn why(&self) -> Option<String> {
+        match self {
+            Self::Command(error) => explain::of_command(error).map(|why| why.to_string()),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -68,9 +77,9 @@ impl PodmanError {
             Self::NotInstalled => {
                 "install it, for example: apt-get install podman crun conmon uidmap".into()
             }
-            Self::Command(_) | Self::Answer { .. } => {
-                "run `podman info` by hand to see what it says".into()
-            }
+            Self::Command(_) | Self::Answer { .. } => self
+                .why()
+                .unwrap_or_else(|| "run `podman info` by hand to see what it says".into()),
             Self::TooOld { .. } => "upgrade Podman".into(),
             Self::NoDigest { .. } => {
                 "`podman image inspect` shows what it knows of the image; do without --digest"

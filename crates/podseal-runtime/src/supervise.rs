@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use podseal_core::explain::first_answer;
 use podseal_core::explain::journal::Log;
+use podseal_core::explain::short::Short;
 use podseal_core::jobs::{Effect, Event, JobKind, JobResult, Jobs, Now};
 use podseal_core::lifecycle::{self, Action, Outcome, Phase, socket};
 use podseal_core::supervised::{Kind, Set};
@@ -24,6 +24,7 @@ use crate::unit_set::{SetError, UnitSet};
 mod answer;
 mod child;
 mod control_socket;
+mod explained;
 mod notify_socket;
 mod output;
 mod processes;
@@ -378,10 +379,11 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         let said = service.stderr.take_kept();
         let failed = service.failed.take();
         (self.observe)(Some(name), Notice::Down(outcome));
-        let failed = failed.filter(|_| outcome != Outcome::Success);
-        let log = failed.map(|exit| Log::of_output(&said, exit));
-        if let Some(answer) = log.and_then(first_answer) {
-            (self.observe)(Some(name), Notice::Explained(answer));
+        if let Some(exit) = failed.filter(|_| outcome != Outcome::Success) {
+            let log = Log::of_output(&said, exit);
+            if let Some(short) = Short::of(&self.case(name, outcome, log)) {
+                (self.observe)(Some(name), Notice::Explained(short));
+            }
         }
     }
 

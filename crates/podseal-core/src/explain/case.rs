@@ -157,6 +157,8 @@ impl Facts {
 pub struct Case {
     /// Whose units they are.
     pub scope: Scope,
+    /// The `podseal run` that has them; None where systemd has.
+    pub run: Option<String>,
     /// The service.
     pub service: UnitState,
     /// Its sockets.
@@ -173,6 +175,7 @@ impl Case {
     pub fn of_log(log: Log) -> Self {
         Self {
             scope: Scope::User,
+            run: None,
             service: UnitState {
                 active: "failed".to_owned(),
                 result: "exit-code".to_owned(),
@@ -209,6 +212,7 @@ impl Case {
         }
         Some(Self {
             scope,
+            run: None,
             log: last_start(&service, &socket, entries),
             service,
             sockets,

@@ -83,34 +83,36 @@ impl Document {
 /// What to type next.
 #[must_use]
 pub fn next(case: &Case, explanation: &Explanation) -> String {
+    typed(template(case, explanation), case)
+}
+
+/// The same with placeholders, see [`typed`].
+pub(super) fn template(case: &Case, explanation: &Explanation) -> &'static str {
     let mut sockets = case.sockets.iter();
     let is_down = sockets
         .next()
         .is_some_and(|socket| socket.active == "inactive");
-    let template = match (explanation.verdict, explanation.answers.first()) {
+    match (explanation.verdict, explanation.answers.first()) {
         (Verdict::Healthy, _) if is_down => "{systemctl} start {socket}",
         (Verdict::Healthy, _) => "{systemctl} status {service}",
         (Verdict::Explained, Some(answer)) if answer.is_gone != Some(true) => answer.signature.next,
         (Verdict::Explained, _) => "podseal explain{scope} {service} --apply",
         (Verdict::Unknown, _) => "journalctl{scope} -e -u {service}",
-    };
-    typed(template, case)
+    }
 }
 
 /// A command with the names of the case: `{service}`, `{socket}`, `{image}`,
 /// `{systemctl}`, and `{scope}` for an option where one is needed.
 #[must_use]
 pub fn typed(template: &str, case: &Case) -> String {
-    let (option, systemctl) = match case.scope {
-        Scope::User => ("", "systemctl --user"),
-        Scope::System => (" --system", "systemctl"),
+    let is_user = case.scope == Scope::User;
+    let (template, option, systemctl) = match (&case.run, is_user) {
+        (Some(_), _) => (of_run(template), "", "podseal"),
+        (None, true) if template.starts_with("journalctl") => (template, " --user", ""),
+        (None, true) => (template, "", "systemctl --user"),
+        (None, false) => (template, " --system", "systemctl"),
     };
     let sockets: Vec<&str> = case.sockets.iter().map(|s| s.name.as_str()).collect();
-    let option = if template.starts_with("journalctl") && case.scope == Scope::User {
-        " --user"
-    } else {
-        option
-    };
     let text = template
         .replace("{scope}", option)
         .replace("{systemctl}", systemctl)
@@ -118,6 +120,24 @@ pub fn typed(template: &str, case: &Case) -> String {
         .replace("{socket}", &sockets.join(" "))
         .replace("{image}", case.facts.image.as_deref().unwrap_or("IMAGE"));
     text.trim_end().to_owned()
+}
+
+/// What systemd has and a `podseal run` does not, it has to be asked about
+/// otherwise.
+fn of_run(template: &str) -> &str {
+    const NOT_THERE: &[&str] = &[
+        "daemon-reload",
+        "unmask",
+        "journalctl",
+        "podseal show",
+        "podseal check",
+        "podseal seal",
+    ];
+    if NOT_THERE.iter().any(|words| template.contains(words)) {
+        "podseal status {service}"
+    } else {
+        template
+    }
 }
 
 const HEAD: &str = "\

@@ -358,6 +358,7 @@ fn facts_alone_can_explain() {
         ..UnitState::default()
     };
     let mut case = Case {
+        run: None,
         scope: Scope::System,
         service: unit(SERVICE, "active", "loaded"),
         sockets: vec![unit("web.socket", "active", "loaded")],

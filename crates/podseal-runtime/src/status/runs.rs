@@ -17,6 +17,7 @@ pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
         return Unit::Socket(Box::new(SocketUnit {
             socket: socket(unit),
             service: unit.service.clone(),
+            why: None,
         }));
     }
     let whose = Whose {
@@ -40,6 +41,7 @@ pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
         sockets: all.iter().filter(own).map(socket).collect(),
         container: container.map(unnamed),
         loaded: None,
+        why: None,
     };
     Unit::Service(Box::new(examine(facts)))
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::fixture::{Ended, Place, output};
+use crate::fixture::{Ended, Place, Running, output};
 use crate::schema::Schema;
 
 /// Podman finds no image, and systemd tells of it.
@@ -59,4 +59,32 @@ fn what_cannot_be_looked_at_is_an_error() {
     explain("", &[]).expect(2, &["no service in it"]);
     explain(JOURNAL, &["other"]).expect(2, &["has nothing about other.service"]);
     explain(JOURNAL, &["../web"]).expect(2, &["names no service or socket"]);
+}
+
+/// What a run of a shell's script says of its failure.
+fn run(script: &str) -> Ended {
+    let place = Place::new();
+    let mut command = place.command(&["run", "--start=now", "--restart=no", "--listen"]);
+    command
+        .arg(place.text("s"))
+        .args(["--", "sh", "-c", script]);
+    let run = Running::start(&mut command);
+    run.wait_for("why: ");
+    let ended = run.stop();
+    place.expect_nothing_left();
+    ended
+}
+
+#[test]
+fn a_run_says_the_first_answer() {
+    let script = "echo 'Error: localhost/x: image not known' >&2; exit 125";
+    run(script).expect(
+        0,
+        &[
+            "sh: why: the image is not in this user's storage",
+            "[image-missing]\nsh:   podman: Error: localhost/x: image not known\nsh:   fix: pull",
+            "\nsh:   next: podman pull IMAGE\n",
+        ],
+    );
+    run("echo broken >&2; exit 1").expect(0, &["sh: why: podseal does not know\n"]);
 }

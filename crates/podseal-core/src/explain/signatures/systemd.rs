@@ -224,7 +224,7 @@ pub(super) const UNITS: &[Signature] = &[
         title: "a port that needs privileges",
         cause: "the user may not listen on so low a port",
         wanted: "systemd's message about the socket",
-        fix: "use a port from net.ipv4.ip_unprivileged_port_start (1024) on, or lower that setting",
+        fix: "use a port from net.ipv4.ip_unprivileged_port_start (1024) on, lower that setting, or have the system's manager open it (--system)",
         next: "sysctl net.ipv4.ip_unprivileged_port_start",
         link: Some("ip(7)"),
         shows: Shows::Says(&[systemd(&[
