@@ -173,6 +173,12 @@ impl Podman {
         }
     }
 
+    /// Whether `image` is in the storage. None where there is no Podman, or it
+    /// does not say.
+    pub(crate) fn has_image(image: &str) -> Option<bool> {
+        Self::installed().ok()?.exists("image", image).ok()
+    }
+
     /// Makes sure that `image` is in the storage.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use podseal_core::unit::effective::view::View;
 
 use super::{ExplainError, manager, queue};
 use crate::audit::{Collected, collect};
-use crate::podman::{Podman, PodmanError};
+use crate::podman::Podman;
 use crate::systemd::Manager;
 use crate::units::Units;
 
@@ -26,7 +26,7 @@ pub(super) fn gather(of: Manager, case: &Case) -> Result<Facts, ExplainError> {
     let service = subjects().find(|s| s.unit().as_str() == case.service.name);
     let image = service.and_then(image);
     let mut facts = Facts {
-        image_exists: image.as_deref().and_then(exists),
+        image_exists: image.as_deref().and_then(Podman::has_image),
         image,
         is_notify: service.and_then(is_notify),
         findings: Some(findings(&collected)),
@@ -35,9 +35,7 @@ pub(super) fn gather(of: Manager, case: &Case) -> Result<Facts, ExplainError> {
         waits_for: manager::waits_for(of, &case.service.name)?,
         ..Facts::default()
     };
-    let tcp = queue::sockets();
-    let mut waiting = Vec::new();
-    let mut taken = Vec::new();
+    let mut addresses = Vec::new();
     for subject in subjects() {
         let View::Socket(socket) = subject.view() else {
             continue;
@@ -45,26 +43,17 @@ pub(super) fn gather(of: Manager, case: &Case) -> Result<Facts, ExplainError> {
         let mut states = case.sockets.iter();
         let is_open = states.any(|s| s.name == socket.unit.as_str() && s.active == "active");
         for listen in &socket.listen {
-            let Listen::Socket {
+            if let Listen::Socket {
                 kind: SocketKind::Stream,
                 address,
                 ..
             } = &listen.value
-            else {
-                continue;
-            };
-            let Some(waits) = queue::waiting(&tcp, address) else {
-                continue;
-            };
-            if !is_open {
-                taken.push(address.to_string());
-            } else if waits > 0 {
-                waiting.push((address.to_string(), waits));
+            {
+                addresses.push((address.clone(), is_open));
             }
         }
     }
-    facts.waiting = Some(waiting);
-    facts.taken = Some(taken);
+    queue::look(addresses.into_iter(), &mut facts);
     Ok(facts)
 }
 
@@ -79,14 +68,6 @@ fn image(service: &Subject) -> Option<String> {
             .filter(|_| invocation.verb == Verb::Run)?;
         Some(image.text.to_string())
     })
-}
-
-fn exists(image: &str) -> Option<bool> {
-    match Podman::installed().ok()?.require_image(image) {
-        Ok(()) => Some(true),
-        Err(PodmanError::ImageMissing { .. }) => Some(false),
-        Err(_) => None,
-    }
 }
 
 fn is_notify(service: &Subject) -> Option<bool> {

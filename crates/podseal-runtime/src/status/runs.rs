@@ -61,7 +61,7 @@ fn state(unit: &UnitStatus) -> State {
 
 fn socket(unit: &UnitStatus) -> Socket {
     let mut tables = Tables::default();
-    let mut waiting = |address: &String| tables.waiting(&address.parse().ok()?);
+    let mut waiting = |address: &String| Some(tables.queue(&address.parse().ok()?)?.waiting);
     Socket {
         state: state(unit),
         waiting: unit.listen.iter().map(&mut waiting).collect(),

@@ -232,7 +232,7 @@ fn socket(properties: &Properties, tables: &mut Tables) -> Socket {
         state: state(properties),
         waiting: listen
             .iter()
-            .map(|address| tables.waiting(&address.parse().ok()?))
+            .map(|address| Some(tables.queue(&address.parse().ok()?)?.waiting))
             .collect(),
         listen,
         accepted: properties.number("NAccepted"),
