@@ -316,7 +316,12 @@ fn describe(runtime: &Runtime) -> String {
             } else {
                 format!(": {why}")
             };
-            format!("{word} at {}{why}", levels.join(" and "))
+            let levels = if levels.len() == Level::ALL.len() {
+                "every level".to_owned()
+            } else {
+                levels.join(", ")
+            };
+            format!("{word} at {levels}{why}")
         })
         .collect();
     let version = match &runtime.version {
