@@ -21,6 +21,8 @@ pub struct Document {
     unit: String,
     /// Whose service it is.
     scope: Scope,
+    /// The `podseal run` that has it; null where systemd has.
+    run: Option<String>,
     /// `healthy`, `explained`, or `unknown`.
     verdict: &'static str,
     /// Most likely first. With the verdict `unknown`: what follows from the
@@ -68,6 +70,7 @@ impl Document {
             version: VERSION,
             unit: case.service.name.clone(),
             scope: case.scope,
+            run: case.run.clone(),
             verdict: match explanation.verdict {
                 Verdict::Healthy => "healthy",
                 Verdict::Explained => "explained",
@@ -146,13 +149,14 @@ const HEAD: &str = "\
 This file is made of the tables in `crates/podseal-core/src/explain/signatures/`.
 
 `podseal explain NAME` looks at the state of a service and its sockets, at the
-journal since the last start, and at the unit and the host, and says which of
-these failures it was. What it quotes are lines of those who can know: a message
+journal since the last start (of a unit of `podseal run`, at the last lines that
+it said), and at the unit and the host, and says which of these failures it was. What it quotes are lines of those who can know: a message
 of Podman's counts when Podman says it, not when a server writes the same words.
 Where none of them fits, it says so.
 
 `podseal explain NAME --apply` resets the service and its sockets and starts the
-sockets, once the cause is gone.
+sockets, once the cause is gone. `podseal run`, `up`, `seal`, `status` and `verify`
+say the first answer beneath a failure that they meet, with its name in brackets.
 ";
 
 /// docs/troubleshooting.md

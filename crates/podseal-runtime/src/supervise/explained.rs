@@ -1,54 +1,71 @@
-//! What is known of a service that failed.
+//! What a running supervisor knows of the failures of its units.
 
-use podseal_core::explain::case::{Case, Facts, UnitState};
-use podseal_core::explain::journal::Log;
+use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::{Kind as ServiceType, Outcome};
 use podseal_core::podman::invocation::{Invocation, Verb, Word};
 use podseal_core::supervised::{Kind, ServiceUnit};
-use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::UnitName;
 
 use super::Supervisor;
+use crate::control::{LogLine, StartLog, UnitLog};
+use crate::explain;
 
 impl Supervisor<'_, '_> {
-    /// The case of a service that ended with `outcome`, and said this.
-    pub(super) fn case(&self, name: &UnitName, outcome: Outcome, log: Log) -> Case {
-        let unit = match self.set.find(name) {
-            Some((_, Kind::Service(unit))) => Some(unit),
-            _ => None,
-        };
-        Case {
-            scope: Scope::User,
-            run: Some(self.name()),
-            service: UnitState {
-                name: name.to_string(),
-                active: "failed".to_owned(),
-                result: outcome.to_string(),
-                ended: log.ended().cloned(),
-                ..UnitState::default()
-            },
-            sockets: Vec::new(),
-            log,
-            facts: unit.map(|unit| facts(unit)).unwrap_or_default(),
+    /// Why a service ended, by what it said.
+    pub(super) fn why(&self, name: &UnitName, outcome: Outcome) -> Option<Short> {
+        let mut status = self.status(name)?;
+        // It may be about to be started again.
+        "failed".clone_into(&mut status.active_state);
+        status.result = outcome.to_string();
+        let log = self.log(name)?;
+        let run = self.directory.file_name().unwrap_or_default();
+        let case = explain::of_run(&run.to_string_lossy(), &status, &log, &[]);
+        Short::of(&case)
+    }
+
+    /// What a unit said.
+    pub(super) fn log(&self, name: &UnitName) -> Option<UnitLog> {
+        let unit = name.to_string();
+        match self.set.find(name)? {
+            (_, Kind::Socket(socket)) => {
+                let said = self.not_opened.get(name).into_iter();
+                let lines = said.map(|text| LogLine {
+                    is_own: true,
+                    text: text.clone(),
+                });
+                let now = StartLog {
+                    lines: lines.collect(),
+                    ..StartLog::default()
+                };
+                Some(UnitLog {
+                    unit,
+                    listen: socket.listen.iter().map(ToString::to_string).collect(),
+                    now,
+                    ..UnitLog::default()
+                })
+            }
+            (_, Kind::Service(definition)) => {
+                let service = self.services.get(name)?;
+                let history = &service.history;
+                let (ends, failures) = history.ends();
+                let is_notify = definition.settings.kind == ServiceType::Notify;
+                Some(UnitLog {
+                    unit,
+                    image: image(definition),
+                    is_notify,
+                    listen: Vec::new(),
+                    active_for: history.up.map(|since| since.elapsed().as_secs()),
+                    ends,
+                    failures,
+                    now: history.now([service.stdout.lines(), service.stderr.lines()]),
+                    ended: history.ended().cloned(),
+                })
+            }
         }
     }
-
-    /// The name of the run, which its directory has.
-    fn name(&self) -> String {
-        let name = self.directory.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
 }
 
-fn facts(unit: &ServiceUnit) -> Facts {
-    Facts {
-        image: image(unit),
-        is_notify: Some(unit.settings.kind == ServiceType::Notify),
-        ..Facts::default()
-    }
-}
-
-/// The image of the first container that the service runs.
+/// The image of the first container that a service runs.
 fn image(unit: &ServiceUnit) -> Option<String> {
     unit.settings.start.iter().find_map(|command| {
         let words = command.arguments.iter().enumerate().skip(1);

@@ -21,7 +21,7 @@ mod table;
 
 /// Which manager's units are meant.
 pub(super) fn list(arguments: &List) -> u8 {
-    let (mut runs, mut status) = of_runs(&[]);
+    let (mut runs, mut status) = of_runs(&[], None);
     for run in &mut runs {
         run.units.retain(|unit| matches!(unit, Unit::Service(_)));
     }
@@ -51,9 +51,10 @@ pub(super) fn list(arguments: &List) -> u8 {
 
 pub(super) fn status(arguments: &Status) -> u8 {
     let named = full_names(&arguments.units);
-    let (runs, mut status) = of_runs(&named);
+    let host = Host::default();
+    let (runs, mut status) = of_runs(&named, Some(&host));
     let scope = scope(arguments.what.system);
-    let managers = match of_manager(scope, &named, Some(&Host::default())) {
+    let managers = match of_manager(scope, &named, Some(&host)) {
         Ok(managers) => managers,
         Err(error) => {
             output::error(&error, None);
@@ -148,8 +149,9 @@ fn is_meant(wanted: &str, name: &str) -> bool {
     wanted == name || instance.is_ok_and(|template| template.as_str() == wanted)
 }
 
-/// The units of every run that are meant; all, where none is named.
-fn of_runs(named: &[String]) -> (Vec<document::Run>, u8) {
+/// The units of every run that are meant; all, where none is named. Why they
+/// failed is looked for where there is a `host` to look at.
+fn of_runs(named: &[String], host: Option<&Host>) -> (Vec<document::Run>, u8) {
     let Some((asked, status)) = ask_all() else {
         return (Vec::new(), exit::FAILURE);
     };
@@ -159,7 +161,9 @@ fn of_runs(named: &[String]) -> (Vec<document::Run>, u8) {
         let all = &response.units;
         let wanted = all.iter().filter(|unit| is_wanted(&unit.unit));
         document::Run {
-            units: wanted.map(|unit| runs::unit(unit, all, &user)).collect(),
+            units: wanted
+                .map(|unit| runs::unit(&run, unit, all, &user, host))
+                .collect(),
             name: run.name,
         }
     });
