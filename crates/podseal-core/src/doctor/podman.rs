@@ -316,12 +316,12 @@ fn describe(runtime: &Runtime) -> String {
             } else {
                 format!(": {why}")
             };
-            let levels = if levels.len() == Level::ALL.len() {
-                "every level".to_owned()
-            } else {
-                levels.join(", ")
+            let levels = match (word, levels.len() == Level::ALL.len()) {
+                ("not tried", true) => String::new(),
+                (_, true) => " at every level".to_owned(),
+                (_, false) => format!(" at {}", levels.join(", ")),
             };
-            format!("{word} at {levels}{why}")
+            format!("{word}{levels}{why}")
         })
         .collect();
     let version = match &runtime.version {
