@@ -400,3 +400,24 @@ fn a_service_of_the_systems() {
     let left = "find /etc/systemd /etc/containers -name '*up-system*'; podman ps --all --quiet";
     assert_eq!(machine.root(left).stdout, "");
 }
+
+/// systemctl and the user's manager have a socket of their own.
+#[test]
+fn without_a_d_bus_daemon() {
+    let Some(machine) = Machine::alone("a user without D-Bus") else {
+        return;
+    };
+    machine
+        .user("systemctl --user stop dbus.socket dbus.service && rm $XDG_RUNTIME_DIR/bus")
+        .text();
+    let ended = up(&machine, "up-bus", "--listen 127.0.0.1:7227");
+    let served = talk(&machine, "127.0.0.1", 7227);
+    let status = machine.user("podseal status up-bus");
+    let down = machine.user("podseal down up-bus");
+    machine.user("systemctl --user start dbus.socket").text();
+    expect(&ended, 0, &["listening on 127.0.0.1:7227"]);
+    assert_eq!(served, "hello-7227");
+    let running = "up-bus.service active (running)";
+    assert!(status.stdout.contains(running), "{status:?}");
+    expect(&down, 0, &["stopped up-bus.service"]);
+}

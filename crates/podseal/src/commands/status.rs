@@ -189,7 +189,7 @@ fn of_manager(
         for name in named {
             match name.parse::<UnitName>() {
                 Ok(name) if name.kind() == NameKind::Template => {
-                    wanted.extend(manager.running(&name)?);
+                    wanted.extend(manager.running([&name])?);
                 }
                 _ => wanted.push(name.clone()),
             }
