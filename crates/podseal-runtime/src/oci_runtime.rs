@@ -169,6 +169,14 @@ impl Bundle {
             "root": { "path": "rootfs" },
             "mounts": [
                 { "destination": "/proc", "type": "proc", "source": "proc" },
+                // As Podman's containers have: some crun fail without a place
+                // to make devices in.
+                {
+                    "destination": "/dev",
+                    "type": "tmpfs",
+                    "source": "tmpfs",
+                    "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
+                },
                 {
                     "destination": "/podseal",
                     "type": "bind",

@@ -45,7 +45,7 @@ pub(super) fn judge(facts: &Facts) -> Judgement {
         }
     }
     if !closed.is_empty() {
-        let closed = format!("ways out of the host's side closed: {}", closed.join(", "));
+        let closed = format!("ways out closed on the host's side: {}", closed.join(", "));
         judgement.found.push(closed);
     }
     impossible.sort_unstable();
