@@ -105,7 +105,7 @@ pub(super) fn template(case: &Case, explanation: &Explanation) -> &'static str {
 }
 
 /// A command with the names of the case: `{service}`, `{socket}`, `{image}`,
-/// `{systemctl}`, and `{scope}` for an option where one is needed.
+/// `{systemctl}`, and `{scope}` and `{run_as}` for an option where one is needed.
 #[must_use]
 pub fn typed(template: &str, case: &Case) -> String {
     let is_user = case.scope == Scope::User;
@@ -116,9 +116,12 @@ pub fn typed(template: &str, case: &Case) -> String {
         (None, false) => (template, " --system", "systemctl"),
     };
     let sockets: Vec<&str> = case.sockets.iter().map(|s| s.name.as_str()).collect();
+    let run_as = case.facts.run_as.as_ref();
+    let run_as = run_as.map_or(String::new(), |user| format!(" --run-as={user}"));
     let text = template
         .replace("{scope}", option)
         .replace("{systemctl}", systemctl)
+        .replace("{run_as}", &run_as)
         .replace("{service}", &case.service.name)
         .replace("{socket}", &sockets.join(" "))
         .replace("{image}", case.facts.image.as_deref().unwrap_or("IMAGE"));

@@ -347,7 +347,7 @@ fn killed_while_the_manager_works() {
     for step in [
         "list-units",
         "daemon-reload",
-        "show --property=Frag",
+        "show --property=LoadState",
         " start ",
     ] {
         for when in [before, after] {
@@ -366,6 +366,32 @@ fn killed_while_the_manager_works() {
             assert_eq!(left(&machine, name), "", "{step}");
         }
     }
+}
+
+/// The new file of a socket does not say which file the old one has to remove.
+#[test]
+fn units_that_somebody_else_has_read_again() {
+    let Some(machine) = Machine::shared("podseal up beside another reload") else {
+        return;
+    };
+    let name = "up-reload";
+    let _service = Service {
+        machine: &machine,
+        name,
+    };
+    let socket = "/run/user/1000/up-reload.sock";
+    expect(&up(&machine, name, &format!("--listen {socket}")), 0, &[]);
+    // Before each request.
+    let ended = machine.user(&format!(
+        "mkdir -p reader; printf '%s\n' '#!/bin/sh' \
+         '/usr/bin/systemctl --user daemon-reload; exec /usr/bin/systemctl \"$@\"' \
+         > reader/systemctl; chmod +x reader/systemctl; PATH=$HOME/reader:$PATH \
+         podseal up {name} --image {IMAGE} --listen 127.0.0.1:7230 -- echo; \
+         status=$?; rm -r reader; exit $status"
+    ));
+    expect(&ended, 0, &["closed up-reload.socket"]);
+    assert_eq!(machine.user(&format!("test -e {socket}")).code, Some(1));
+    assert_eq!(talk(&machine, "127.0.0.1", 7230), "hello-7230");
 }
 
 #[test]

@@ -72,7 +72,9 @@ pub(super) fn look(
     let addresses = addresses.filter_map(|(text, is_open)| Some((text.parse().ok()?, is_open)));
     queue::look(addresses, &mut case.facts);
     if case.is_troubled() {
-        case.facts.image_exists = case.facts.image.as_deref().and_then(Podman::has_image);
+        let image = case.facts.image.as_deref();
+        case.facts.image_exists =
+            image.and_then(|image| Podman::installed().ok()?.has_image(image));
         case.facts = case.facts.with_problems(host.problems());
     }
     Ok(case)
