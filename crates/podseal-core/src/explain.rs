@@ -9,8 +9,10 @@
 pub mod case;
 pub mod document;
 pub mod journal;
+pub mod short;
 pub mod signature;
 pub mod signatures;
+pub mod state;
 
 #[cfg(test)]
 mod tests;
@@ -84,10 +86,14 @@ pub fn explain(case: &Case) -> Explanation {
         None if !case.is_troubled() => Verdict::Healthy,
         _ => Verdict::Unknown,
     };
-    let relevant = match verdict {
+    let mut relevant = match verdict {
         Verdict::Unknown => relevant(&case.log),
         Verdict::Healthy | Verdict::Explained => Vec::new(),
     };
+    if case.run.is_some() {
+        let lines = answers.iter_mut().flat_map(|answer| &mut answer.evidence);
+        lines.chain(&mut relevant).for_each(by_run);
+    }
     Explanation {
         verdict,
         answers,
@@ -117,6 +123,13 @@ fn evidence(signature: &Signature, case: &Case) -> Option<Vec<String>> {
             evidence.extend(facts(look)?);
             Some(evidence)
         }
+    }
+}
+
+/// What systemd says of its units, a `podseal run` says of its own.
+fn by_run(line: &mut String) {
+    if let Some(said) = line.strip_prefix("systemd: ") {
+        *line = format!("podseal run: {said}");
     }
 }
 

@@ -13,6 +13,7 @@ mod rules;
 
 use serde::Serialize;
 
+use crate::explain::short::Short;
 use crate::policy::level::Level;
 use facts::{Container, DropIn, Loaded, Process, Service, Socket, State};
 pub use rules::of_socket;
@@ -48,6 +49,9 @@ pub struct Report {
     pub sockets: Vec<Socket>,
     /// Its container.
     pub container: Option<Container>,
+    /// Why it, or one of its sockets, failed: the first answer of `podseal
+    /// explain`. Null where nothing failed.
+    pub why: Option<Short>,
     /// What is wrong, or worth knowing.
     pub problems: Vec<Problem>,
     /// What the level leaves open.
@@ -122,6 +126,7 @@ pub fn examine(service: Service) -> Report {
         systemd: service.loaded,
         sockets: service.sockets,
         container: service.container,
+        why: service.why,
         problems,
         residual_risks: level.map_or(&[], Level::residual_risks),
         state: service.state,

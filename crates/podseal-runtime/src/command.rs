@@ -32,6 +32,13 @@ impl CommandLine {
     pub fn new(words: &[String]) -> Self {
         Self(words.to_vec())
     }
+
+    /// The name of the program, without its directory.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        let path = self.0.first().map_or("", String::as_str);
+        path.rsplit('/').next().unwrap_or(path)
+    }
 }
 
 impl fmt::Display for CommandLine {

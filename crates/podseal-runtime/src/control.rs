@@ -37,6 +37,8 @@ pub enum Verb {
     Restart,
     /// Forgets failures and how often units were started.
     ResetFailed,
+    /// What units said.
+    Log,
 }
 
 /// A request.
@@ -59,6 +61,9 @@ pub struct Response {
     pub units: Vec<UnitStatus>,
     /// What came of the jobs that were asked for.
     pub jobs: Vec<JobStatus>,
+    /// What the units said, by name.
+    #[serde(default)]
+    pub logs: Vec<UnitLog>,
     /// Why nothing was done.
     pub error: Option<String>,
 }
@@ -95,6 +100,51 @@ pub struct UnitStatus {
     /// A service's processes.
     #[serde(default)]
     pub processes: Vec<i32>,
+}
+
+/// What a unit said, and what else there is to know of its failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitLog {
+    /// Its name.
+    pub unit: String,
+    /// Where a socket unit listens, or is to.
+    pub listen: Vec<String>,
+    /// The image of a service's container.
+    pub image: Option<String>,
+    /// Whether a service says itself when it is ready.
+    pub is_notify: bool,
+    /// For how many seconds a service has been up.
+    pub active_for: Option<u64>,
+    /// How often a service ended by itself within the last minute.
+    pub ends: u32,
+    /// How many of these were failures.
+    pub failures: u32,
+    /// Since it was started last.
+    pub now: StartLog,
+    /// Of its last start that has ended.
+    pub ended: Option<StartLog>,
+}
+
+/// What was said in one start of a unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartLog {
+    /// The last lines.
+    pub lines: Vec<LogLine>,
+    /// The status with which a command ended that failed.
+    pub code: Option<i32>,
+    /// Or else the signal.
+    pub signal: Option<i32>,
+    /// Whether it took too long to start.
+    pub timed_out: bool,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Whether podseal said it, and not the service's processes.
+    pub is_own: bool,
+    /// What was said.
+    pub text: String,
 }
 
 /// What came of a job.

@@ -1,20 +1,42 @@
 //! Gathering what [`podseal_core::explain`] judges: the state of units, the
 //! journal since the last start, and facts about units and host.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io::{self, Read as _};
+use std::time::SystemTime;
 
 use podseal_core::doctor;
-use podseal_core::explain::case::{Case, Facts, UnitState, last_start};
+use podseal_core::explain::case::{Case, Facts, last_start};
 use podseal_core::explain::journal::Entry;
+use podseal_core::explain::state::UnitState;
 use podseal_core::unit::effective::Scope;
 
 use crate::command::CommandError;
+use crate::control::ControlError;
 use crate::systemd::Manager;
 
+mod answer;
 mod facts;
 mod manager;
 mod queue;
+mod run;
+
+pub use answer::{of_command, of_unit, of_unit_in_run};
+pub use run::look_in_runs;
+pub(crate) use run::of_run;
+
+/// What `podseal doctor` finds wrong with this host: looked for once, and only
+/// where something is wrong, since it takes a moment.
+#[derive(Debug, Default)]
+pub struct Host(OnceCell<Vec<doctor::Finding>>);
+
+impl Host {
+    fn problems(&self) -> &[doctor::Finding] {
+        self.0
+            .get_or_init(|| doctor::examine(&crate::doctor::look()))
+    }
+}
 
 /// A case cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +64,23 @@ pub enum ExplainError {
     /// systemctl or journalctl failed.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// A `podseal run` could not be asked.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// It has ended.
+    #[error("the run {name} has ended")]
+    RunEnded {
+        /// Its name.
+        name: String,
+    },
+    /// It did not start a unit.
+    #[error("{unit} was not started: {result}")]
+    NotStarted {
+        /// The unit.
+        unit: String,
+        /// What came of the job.
+        result: String,
+    },
     /// The journal may not be read.
     #[error("the journal shows nothing of {unit} to this user")]
     JournalClosed {
@@ -118,6 +157,9 @@ impl ExplainError {
             Self::NotInJournal { .. } | Self::WhichUnit { .. } => {
                 "name the service whose lines it has: podseal explain --journal FILE NAME".into()
             }
+            Self::Control(error) => return error.hint(),
+            Self::RunEnded { .. } => "start it again with `podseal run`".into(),
+            Self::NotStarted { unit, .. } => format!("podseal explain {unit}"),
             Self::Command(_) | Self::Read { .. } => return None,
         })
     }
@@ -137,21 +179,30 @@ fn stem(name: &str) -> Result<&str, ExplainError> {
     Ok(stem)
 }
 
-/// Looks at a service of a manager that runs.
+/// Looks at a service of a manager that runs, and where something is wrong at
+/// its `host`.
 ///
 /// # Errors
 /// See [`ExplainError`].
-pub fn look(scope: Scope, name: &str) -> Result<Case, ExplainError> {
+pub fn look(scope: Scope, name: &str, host: &Host) -> Result<Case, ExplainError> {
     let manager = Manager::reach(scope).ok_or(ExplainError::NoManager { scope })?;
+    of_manager(manager, name, host)
+}
+
+fn of_manager(manager: Manager, name: &str, host: &Host) -> Result<Case, ExplainError> {
+    let scope = manager.scope();
     let (service, sockets) = if let Some(socket) = name.strip_suffix(".socket") {
         manager::of_socket(manager, stem(socket)?)?
     } else {
         manager::of_service(manager, stem(name)?)?
     };
     let entries = manager::journal(manager, &service, &sockets)?;
+    let mut service = service;
+    service.ends.is_triggered = sockets.iter().any(|socket| socket.active == "active");
+    service.count_ends(&entries, now());
     let case = assemble(scope, service, sockets, &entries);
     let facts = facts::gather(manager, &case)?;
-    let case = Case { facts, ..case };
+    let mut case = Case { facts, ..case };
     let is_there = case.service.load != "not-found" || !case.sockets.is_empty();
     if !is_there && case.facts.quadlet_error.is_none() && case.log.entries.is_empty() {
         return Err(ExplainError::NotFound {
@@ -163,26 +214,28 @@ pub fn look(scope: Scope, name: &str) -> Result<Case, ExplainError> {
             unit: case.service.name,
         });
     }
+    if case.is_troubled() {
+        case.facts = case.facts.with_problems(host.problems());
+    }
     Ok(case)
+}
+
+/// Microseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_micros().try_into().unwrap_or(u64::MAX))
 }
 
 fn assemble(scope: Scope, service: UnitState, sockets: Vec<UnitState>, log: &[Entry]) -> Case {
     let socket = sockets.first().map_or("", |socket| socket.name.as_str());
     Case {
         scope,
+        run: None,
         log: last_start(&service, socket, log),
         service,
         sockets,
         facts: Facts::default(),
     }
-}
-
-/// Looks at this host as `podseal doctor` does, which takes a moment.
-#[must_use]
-pub fn with_doctor(case: Case) -> Case {
-    let problems = doctor::examine(&crate::doctor::look());
-    let facts = case.facts.with_problems(&problems);
-    Case { facts, ..case }
 }
 
 /// Looks at what `journalctl --output=json` wrote, in a file or (`-`) on
@@ -251,15 +304,19 @@ fn only_service(path: &str, entries: &[Entry]) -> Result<String, ExplainError> {
 /// where there is none. Gives the names of what was started.
 ///
 /// # Errors
-/// systemd refused, or what was started failed.
+/// It was refused, or what was started failed.
 pub fn recover(case: &Case) -> Result<Vec<String>, ExplainError> {
-    let scope = case.scope;
-    let manager = Manager::reach(scope).ok_or(ExplainError::NoManager { scope })?;
-    manager::reset_failed(manager, case.units())?;
     let mut wanted: Vec<String> = case.sockets.iter().map(|s| s.name.clone()).collect();
     if wanted.is_empty() {
         wanted.push(case.service.name.clone());
     }
+    if let Some(name) = &case.run {
+        run::recover(name, case, &wanted)?;
+        return Ok(wanted);
+    }
+    let scope = case.scope;
+    let manager = Manager::reach(scope).ok_or(ExplainError::NoManager { scope })?;
+    manager::reset_failed(manager, case.units())?;
     manager::start(manager, &wanted)?;
     Ok(wanted)
 }

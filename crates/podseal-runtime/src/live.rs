@@ -7,6 +7,7 @@
 mod namespaces;
 mod processes;
 pub mod sockets;
+mod unix;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use podseal_core::explain::first_answer;
 use podseal_core::explain::journal::{Log, Speaker};
+use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::Exit;
 use podseal_core::policy::seal::Seal;
 use serde::{Deserialize, Serialize};
@@ -92,10 +92,10 @@ impl RuntimeError {
             Self::NotFound { .. } => "give the path of one, or leave --runtime out".into(),
             Self::NoneWorks { failures } => failures
                 .iter()
-                .find_map(|failure| first_answer(Log::said_by(Speaker::Podman, &failure.message)))
+                .find_map(|failure| Short::of_log(Log::said_by(Speaker::Podman, &failure.message)))
                 .map_or_else(
                     || "install runc, for example: apt-get install runc".into(),
-                    |answer| answer.signature.fix.into(),
+                    |why| why.to_string(),
                 ),
             Self::As { .. } => "--runtime names one, and does without a trial".into(),
             Self::Trial { .. } => {
@@ -204,7 +204,7 @@ impl Bundle {
         };
         let own = host::own_executable().map_err(trial)?;
         let own = own.to_string_lossy().into_owned();
-        // crun 1.28 does not make /dev itself.
+        // crun 1.8.1 and 1.28 do not make /dev themselves.
         fs::create_dir_all(directory.join("rootfs/dev")).map_err(trial)?;
         let namespaces: Vec<_> = ["pid", "mount", "ipc", "uts", "network"]
             .map(|kind| json!({ "type": kind }))

@@ -123,7 +123,9 @@ impl PauseError {
             Self::Podman {
                 source: PodmanError::NotInstalled,
             } => PodmanError::NotInstalled.hint(),
-            Self::Podman { .. } => "run `podman unshare true` by hand to see what it says".into(),
+            Self::Podman { source } => source
+                .why()
+                .unwrap_or_else(|| "run `podman unshare true` by hand to see what it says".into()),
             Self::NotKept { .. } => {
                 "unset PODMAN_NO_PAUSE_PROCESS, and set XDG_RUNTIME_DIR as Podman sees it".into()
             }

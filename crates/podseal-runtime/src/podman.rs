@@ -7,6 +7,7 @@ use podseal_core::podman::{InvalidVersion, Version, strict};
 
 use crate::account::Account;
 use crate::command::{self, CommandError, LIMIT};
+use crate::explain;
 
 /// An installed Podman.
 #[derive(Debug, Clone)]
@@ -67,6 +68,14 @@ pub enum PodmanError {
 }
 
 impl PodmanError {
+    /// What is known of the cause.
+    pub(crate) fn why(&self) -> Option<String> {
+        match self {
+            Self::Command(error) => explain::of_command(error).map(|why| why.to_string()),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -74,9 +83,9 @@ impl PodmanError {
             Self::NotInstalled => {
                 "install it, for example: apt-get install podman crun conmon uidmap".into()
             }
-            Self::Command(_) | Self::Answer { .. } => {
-                "run `podman info` by hand to see what it says".into()
-            }
+            Self::Command(_) | Self::Answer { .. } => self
+                .why()
+                .unwrap_or_else(|| "run `podman info` by hand to see what it says".into()),
             Self::TooOld { .. } => "upgrade Podman".into(),
             Self::NoDigest { .. } => {
                 "`podman image inspect` shows what it knows of the image; do without --digest"
@@ -198,6 +207,11 @@ impl Podman {
                 image: image.to_owned(),
             })
         }
+    }
+
+    /// Whether `image` is in the storage. None where Podman does not say.
+    pub(crate) fn has_image(&self, image: &str) -> Option<bool> {
+        self.exists("image", image).ok()
     }
 
     /// Makes sure that `image` is in the storage.

@@ -7,9 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use podseal_core::explain::first_answer;
-use podseal_core::explain::journal::Log;
-use podseal_core::jobs::{Effect, Event, JobKind, JobResult, Jobs, Now};
+use podseal_core::jobs::{Effect, Event, JobKind, JobResult, Jobs, Now, Unit};
 use podseal_core::lifecycle::{self, Action, Outcome, Phase, socket};
 use podseal_core::supervised::{Kind, Set};
 use podseal_core::unit::name::UnitName;
@@ -24,6 +22,9 @@ use crate::unit_set::{SetError, UnitSet};
 mod answer;
 mod child;
 mod control_socket;
+mod explained;
+mod history;
+mod lines;
 mod notify_socket;
 mod output;
 mod processes;
@@ -83,6 +84,8 @@ struct Supervisor<'a, 'o> {
     set: Set,
     services: BTreeMap<UnitName, ServiceProcesses>,
     sockets: BTreeMap<UnitName, Vec<ServiceSocket>>,
+    /// Why sockets could not be opened.
+    not_opened: BTreeMap<UnitName, String>,
     marks: Marks,
     directory: PathBuf,
     reload: Option<Reload<'a>>,
@@ -114,6 +117,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
             set: Set::default(),
             services: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            not_opened: BTreeMap::new(),
             marks: Marks::new(),
             directory: what.directory,
             reload: what.reload,
@@ -327,6 +331,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
             Action::Terminate => service.end(false, &self.user, self.marks),
             Action::Kill => service.end(true, &self.user, self.marks),
             Action::Up => {
+                service.history.up = Some(Instant::now());
                 let main = service.main.as_ref().map(|main| main.pid);
                 let container = self.container(name);
                 (self.observe)(Some(name), Notice::Up { main, container });
@@ -350,11 +355,13 @@ impl<'a, 'o> Supervisor<'a, 'o> {
             .collect::<Result<Vec<_>, _>>();
         match opened {
             Ok(sockets) => {
+                self.not_opened.remove(&name);
                 (self.observe)(Some(&name), Notice::Listening(&sockets));
                 self.sockets.insert(name.clone(), sockets);
                 Event::Opened(name)
             }
             Err(error) => {
+                self.not_opened.insert(name.clone(), history::words(&error));
                 if self.has_begun || self.failure.is_some() {
                     (self.observe)(Some(&name), Notice::CannotListen(error));
                 } else {
@@ -375,13 +382,14 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         service.started_with = None;
         service.stdout.drain();
         service.stderr.drain();
-        let said = service.stderr.take_kept();
-        let failed = service.failed.take();
+        let said = [service.stdout.take_lines(), service.stderr.take_lines()];
+        let is_failure = service.history.failed.is_some() && outcome != Outcome::Success;
+        let was_wanted = self.jobs.units().get(name).and_then(Unit::job);
+        let by_itself = !matches!(was_wanted, Some(JobKind::Stop | JobKind::Restart));
+        service.history.end(outcome, by_itself, &said);
         (self.observe)(Some(name), Notice::Down(outcome));
-        let failed = failed.filter(|_| outcome != Outcome::Success);
-        let log = failed.map(|exit| Log::of_output(&said, exit));
-        if let Some(answer) = log.and_then(first_answer) {
-            (self.observe)(Some(name), Notice::Explained(answer));
+        if let Some(short) = self.why(name, outcome).filter(|_| is_failure) {
+            (self.observe)(Some(name), Notice::Explained(short));
         }
     }
 
@@ -414,6 +422,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
             self.remove_cid_file(name);
         }
         let service = self.services.get_mut(name)?;
+        service.history.has_begun = true;
         let machine = self.jobs.service(name)?;
         let command = machine.settings().commands(phase).get(index)?;
         let mut sockets: Vec<BorrowedFd<'_>> = Vec::new();
@@ -444,6 +453,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         match service.spawn(phase, command, machine, &launch) {
             Ok(()) => Some(lifecycle::Event::Spawned),
             Err(error) => {
+                service.history.say(history::words(&error));
                 (self.observe)(Some(name), Notice::CannotRun { phase, error });
                 Some(lifecycle::Event::SpawnFailed)
             }

@@ -155,30 +155,6 @@ impl Manager {
         self.change("reset-failed", units)
     }
 
-    /// The first error that the manager has put into the journal about a unit
-    /// since it was last started.
-    #[must_use]
-    pub fn first_error(self, unit: &UnitName) -> Option<String> {
-        let field = match self.scope {
-            Scope::User => "USER_INVOCATION_ID",
-            Scope::System => "INVOCATION_ID",
-        };
-        let properties = self.unit_properties(unit, &["InvocationID"]).ok()?;
-        let id = properties.text("InvocationID")?;
-        let of_unit = format!("{field}={id}");
-        let words = [
-            "journalctl",
-            "--quiet",
-            "--no-pager",
-            "--output=cat",
-            "--priority=warning",
-            &of_unit,
-        ];
-        let said = command::run(&words.map(str::to_owned), LIMIT);
-        let said = said.and_then(command::Output::success).ok()?;
-        said.lines().next().map(str::to_owned)
-    }
-
     fn change<'a>(
         self,
         verb: &str,

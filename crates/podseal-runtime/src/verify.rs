@@ -11,16 +11,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use podseal_core::explain::case::Case;
+use podseal_core::explain::journal::Log;
+use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::Exit;
 use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, ProbeReport};
 use podseal_core::unit::effective::service::Service;
 use podseal_core::verify::Place;
 use podseal_core::verify::copy::{Own, oci_runtime};
-use podseal_core::verify::document::Document;
+use podseal_core::verify::document::{Document, NotTried, Reported};
 use podseal_core::verify::subject::{NoSubject, Subject};
 
 use crate::command::{self, CommandError, Output};
+use crate::explain::{self, Host};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::proof::{Named, ProofError, Trial};
@@ -197,7 +201,7 @@ struct Verification<'a> {
     end_wanted: &'a UnixStream,
 }
 
-type Reports = Vec<(Place, Result<ProbeReport, String>)>;
+type Reports = Vec<Reported>;
 
 impl Verification<'_> {
     fn probes(&self) -> Result<(ProbeReport, Reports), VerifyError> {
@@ -238,7 +242,7 @@ impl Verification<'_> {
     }
 
     /// The probes at a place of the copy, or why there are none.
-    fn probe(&self, place: Place) -> Result<Result<ProbeReport, String>, VerifyError> {
+    fn probe(&self, place: Place) -> Result<Result<ProbeReport, NotTried>, VerifyError> {
         let trial = Trial::new().map_err(|source| VerifyError::Control { source })?;
         let path = |name: String| self.directory.join(name).to_string_lossy().into_owned();
         let files = Files {
@@ -257,7 +261,7 @@ impl Verification<'_> {
         };
         let text = match self.subject.unit(place, &own) {
             Ok(text) => text,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Err(why.into())),
         };
         let handover = Handover::listen(files.socket.as_ref())
             .map_err(|error| failed("listen for a copy")(io::Error::other(error)))?;
@@ -268,6 +272,7 @@ impl Verification<'_> {
         if let Runner::Manager(manager) = self.runner {
             same::require_same(manager, self.subject.service.unit.as_str(), &unit)?;
         }
+        let mut said = None;
         let report = trial.run_by(&mut |sockets| {
             if place == Place::OciRuntime {
                 files.prepare(&own, sockets)?;
@@ -280,7 +285,8 @@ impl Verification<'_> {
                 sockets,
                 end_wanted: self.end_wanted,
             };
-            let mut output = running.run()?;
+            let (mut output, log) = running.run()?;
+            said = log;
             if place == Place::OciRuntime {
                 files.take(&mut output);
             }
@@ -289,9 +295,28 @@ impl Verification<'_> {
         match report {
             Ok(report) => Ok(Ok(report)),
             Err(Interruption::Verify(error)) => Err(error),
-            Err(Interruption::Proof(ProofError::Command(error))) => Ok(Err(error.last_words())),
-            Err(Interruption::Proof(error)) => Ok(Err(error.to_string())),
+            Err(Interruption::Proof(error)) => Ok(Err(NotTried {
+                reason: match error {
+                    ProofError::Command(error) => error.last_words(),
+                    error => error.to_string(),
+                },
+                why: self.why(&unit, said),
+            })),
         }
+    }
+
+    /// Why a copy failed: by what it said, or else by what its manager has of it.
+    fn why(&self, copy: &str, said: Option<Log>) -> Option<Short> {
+        let why = match (said, self.runner) {
+            (Some(log), _) => {
+                let mut case = Case::of_log(log);
+                case.facts.image = self.subject.image();
+                Short::of(&case)
+            }
+            (None, Runner::Manager(manager)) => explain::of_unit(manager, copy, &Host::default()),
+            (None, Runner::Supervisor) => None,
+        };
+        why.map(Short::without_unit)
     }
 }
 

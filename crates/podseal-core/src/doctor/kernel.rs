@@ -239,9 +239,11 @@ fn cgroups(facts: &Facts) -> Judgement {
                     found,
                     "without the pids controller Podman's default limit on processes does not work here",
                 )
-                .fix(Fix::advice(
-                    "log in through systemd, which delegates it, or set pids_limit = 0 in containers.conf",
-                ))
+                .fix(Fix::advice(if facts.user.is_rootless {
+                    "log in through systemd, which delegates it, or set pids_limit = 0 in containers.conf"
+                } else {
+                    "boot with systemd.unified_cgroup_hierarchy=1, or set pids_limit = 0 in containers.conf"
+                }))
             }
         }
         Ok(Cgroups::Hybrid) => mixed("versions 1 and 2 mixed"),

@@ -316,7 +316,12 @@ fn describe(runtime: &Runtime) -> String {
             } else {
                 format!(": {why}")
             };
-            format!("{word} at {}{why}", levels.join(" and "))
+            let levels = match (word, levels.len() == Level::ALL.len()) {
+                ("not tried", true) => String::new(),
+                (_, true) => " at every level".to_owned(),
+                (_, false) => format!(" at {}", levels.join(", ")),
+            };
+            format!("{word}{levels}{why}")
         })
         .collect();
     let version = match &runtime.version {

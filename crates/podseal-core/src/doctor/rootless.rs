@@ -235,8 +235,14 @@ fn pause_process(facts: &Facts) -> Option<Judgement> {
             looked_for,
             lives_elsewhere: None,
         }) => {
-            let paths: Vec<_> = looked_for.iter().map(|p| p.display().to_string()).collect();
-            Judgement::note(format!("no {}", paths.join(", no ")), absent).fix(make())
+            // Podman's first choice is the one to name.
+            let first = looked_for.first().map(|path| path.display().to_string());
+            let first = first.unwrap_or_else(|| "pause.pid".to_owned());
+            let elsewhere = match looked_for.len() {
+                0 | 1 => "",
+                _ => ", nor in the places that Podman takes instead",
+            };
+            Judgement::note(format!("none: no {first}{elsewhere}"), absent).fix(make())
         }
         Ok(Pause::None {
             lives_elsewhere: Some(file),

@@ -22,19 +22,38 @@ pub(super) fn judge(facts: &Facts) -> Judgement {
     let mut judgement = Judgement::ok(String::new());
     judgement.found.clear();
     let mut levels = Vec::new();
+    let mut closed = Vec::new();
+    let mut impossible: Vec<&str> = Vec::new();
     for level in Level::ALL {
         let sealed = facts.seals.sealed.iter().find(|(tried, _)| *tried == level);
-        let (status, found) = match sealed.map(|(_, sealed)| sealed) {
-            None => (Status::Unknown, "not tried".to_owned()),
-            Some(Err(why)) => (Status::Unknown, format!("not tried: {}", why.reason)),
-            Some(Ok(Err(said))) => (Status::Problem, format!("does not hold: {said}")),
+        let seen = match sealed.map(|(_, sealed)| sealed) {
+            None => Err((Status::Unknown, "not tried".to_owned())),
+            Some(Err(why)) => Err((Status::Unknown, format!("not tried: {}", why.reason))),
+            Some(Ok(Err(said))) => Err((Status::Problem, format!("does not hold: {said}"))),
             Some(Ok(Ok(report))) => compare(level, unsealed, report),
         };
-        if status != Status::Ok {
-            levels.push(level);
+        match seen {
+            Ok(seen) => {
+                closed.push(format!("{} at {level}", seen.closed));
+                impossible.extend(seen.impossible);
+            }
+            Err((status, found)) => {
+                levels.push(level);
+                judgement.status = judgement.status.max(status);
+                judgement.found.push(format!("{level}: {found}"));
+            }
         }
-        judgement.status = judgement.status.max(status);
-        judgement.found.push(format!("{level}: {found}"));
+    }
+    if !closed.is_empty() {
+        let closed = format!("ways out closed on the host's side: {}", closed.join(", "));
+        judgement.found.push(closed);
+    }
+    impossible.sort_unstable();
+    impossible.dedup();
+    if !impossible.is_empty() {
+        let ids = impossible.join(", ");
+        let found = format!("not possible here without a seal either: {ids}");
+        judgement.found.push(found);
     }
     if judgement.status == Status::Problem {
         judgement = judgement.fix(Fix::advice(
@@ -44,7 +63,19 @@ pub(super) fn judge(facts: &Facts) -> Judgement {
     judgement.levels(levels)
 }
 
-fn compare(level: Level, unsealed: &ProbeReport, sealed: &ProbeReport) -> (Status, String) {
+/// What came of a level that holds.
+struct Seen {
+    /// How many ways out it closes.
+    closed: usize,
+    /// Those that do not work without it.
+    impossible: Vec<&'static str>,
+}
+
+fn compare(
+    level: Level,
+    unsealed: &ProbeReport,
+    sealed: &ProbeReport,
+) -> Result<Seen, (Status, String)> {
     let verdicts: Vec<(&str, Verdict)> = PROBES
         .iter()
         .filter(|probe| probe.is_closed_by(level.on_host()))
@@ -61,28 +92,15 @@ fn compare(level: Level, unsealed: &ProbeReport, sealed: &ProbeReport) -> (Statu
     };
     let (open, closed) = (with(Verdict::Open), with(Verdict::Closed));
     if !open.is_empty() {
-        return (
-            Status::Problem,
-            format!("OPEN under the seal: {}", open.join(", ")),
-        );
+        let found = format!("OPEN under the seal: {}", open.join(", "));
+        return Err((Status::Problem, found));
     }
     if closed.is_empty() {
-        return (
-            Status::Unknown,
-            "nothing works without the seal either, so nothing was shown".to_owned(),
-        );
+        let found = "nothing works without the seal either, so nothing was shown";
+        return Err((Status::Unknown, found.to_owned()));
     }
-    let nothing = with(Verdict::Inconclusive);
-    let rest = if nothing.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "; not possible here without a seal either: {}",
-            nothing.join(", ")
-        )
-    };
-    (
-        Status::Ok,
-        format!("{} ways out closed{rest}", closed.len()),
-    )
+    Ok(Seen {
+        closed: closed.len(),
+        impossible: with(Verdict::Inconclusive),
+    })
 }

@@ -1,99 +1,15 @@
 //! What is known about a service that is to be explained.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::journal::{Ended, Entry, Log, Speaker, message_id};
+use super::journal::{Entry, Log, Speaker};
+use super::state::{LATELY, OFTEN, UnitState};
 use crate::doctor;
 use crate::unit::effective::Scope;
 
-/// A service that has been up for so long since it was started again is taken to
-/// work.
-const LATELY: Duration = Duration::from_mins(1);
-
 /// How long a server may take to accept connections.
 const TO_ACCEPT: Duration = Duration::from_secs(5);
-
-/// The state of a unit, as systemd tells it or the journal shows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnitState {
-    /// Its name.
-    pub name: String,
-    /// `LoadState`: `loaded`, `not-found`, `masked`, `bad-setting` …
-    pub load: String,
-    /// `ActiveState`: `active`, `inactive`, `failed`, `activating` …
-    pub active: String,
-    /// `Result`: `success`, `exit-code`, `start-limit-hit` …
-    pub result: String,
-    /// Its last start, as the journal has it.
-    pub invocation: Option<String>,
-    /// Its main process of that start.
-    pub main: Option<u32>,
-    /// How its main process ended last.
-    pub ended: Option<Ended>,
-    /// Whether its files were changed after systemd had read them.
-    pub needs_reload: bool,
-    /// Whether a job of it waits or runs.
-    pub has_job: bool,
-    /// Whether it was started again by `Restart=`.
-    pub was_restarted: bool,
-    /// For how long it has been active.
-    pub active_for: Option<Duration>,
-}
-
-impl UnitState {
-    /// Whether it failed, or cannot be loaded.
-    #[must_use]
-    pub fn is_failed(&self) -> bool {
-        let is_loaded = self.load.is_empty() || self.load == "loaded";
-        self.active == "failed" || !is_loaded || self.is_restarting()
-    }
-
-    /// Whether it fails and is started again: what it did last is then not its
-    /// last start, but the last one that ended.
-    #[must_use]
-    pub fn is_restarting(&self) -> bool {
-        let failed = !matches!(self.result.as_str(), "" | "success");
-        match self.active.as_str() {
-            "activating" => failed || self.was_restarted,
-            "active" => self.was_restarted && self.active_for.is_some_and(|time| time < LATELY),
-            _ => false,
-        }
-    }
-
-    /// As the journal shows it.
-    fn of_journal(name: &str, entries: &[Entry]) -> Self {
-        let mut state = Self {
-            name: name.to_owned(),
-            load: "loaded".to_owned(),
-            result: "success".to_owned(),
-            ..Self::default()
-        };
-        for entry in entries.iter().filter(|e| e.unit.as_deref() == Some(name)) {
-            let Some(id) = entry.message_id.as_deref() else {
-                // What is refused at once has no result.
-                if entry.message.ends_with(", refusing.") {
-                    state.active = "inactive".into();
-                }
-                continue;
-            };
-            match id {
-                message_id::STARTING => state.active = "activating".into(),
-                message_id::STARTED => {
-                    state.active = "active".into();
-                    state.result = "success".into();
-                }
-                message_id::SUCCEEDED => state.active = "inactive".into(),
-                message_id::FAILED => {
-                    state.active = "failed".into();
-                    state.result = entry.result.clone().unwrap_or_default();
-                }
-                message_id::PROCESS_EXIT => state.ended.clone_from(&entry.ended),
-                _ => {}
-            }
-        }
-        state
-    }
-}
 
 /// A finding of `podseal check` or `podseal doctor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +75,8 @@ impl Facts {
 pub struct Case {
     /// Whose units they are.
     pub scope: Scope,
+    /// The `podseal run` that has them; None where systemd has.
+    pub run: Option<String>,
     /// The service.
     pub service: UnitState,
     /// Its sockets.
@@ -175,6 +93,7 @@ impl Case {
     pub fn of_log(log: Log) -> Self {
         Self {
             scope: Scope::User,
+            run: None,
             service: UnitState {
                 active: "failed".to_owned(),
                 result: "exit-code".to_owned(),
@@ -209,8 +128,10 @@ impl Case {
         if !is_there {
             service.load = "not-found".into();
         }
+        service.ends.is_triggered = sockets.iter().any(|socket| socket.active == "active");
         Some(Self {
             scope,
+            run: None,
             log: last_start(&service, &socket, entries),
             service,
             sockets,
@@ -235,6 +156,7 @@ impl Case {
     pub fn is_troubled(&self) -> bool {
         self.units().any(UnitState::is_failed)
             || !self.not_accepted().is_empty()
+            || self.keeps_ending()
             || self.facts.quadlet_error.is_some()
             || self.sockets.iter().any(|socket| self.was_refused(socket))
     }
@@ -248,6 +170,14 @@ impl Case {
             Some(waiting) if is_up => waiting,
             _ => &[],
         }
+    }
+
+    /// Whether the service ends well, again and again, and takes no connection of
+    /// those for which its socket starts it.
+    #[must_use]
+    pub fn keeps_ending(&self) -> bool {
+        let waits = self.facts.waiting.as_ref().is_some_and(|w| !w.is_empty());
+        waits && self.service.good_ends() >= OFTEN && self.service.is_tried_again()
     }
 
     /// Whether systemd refused to start a socket when it was last asked to,
@@ -289,8 +219,11 @@ pub fn adopt(service: &UnitState, entries: &mut [Entry]) {
 /// no unit.
 #[must_use]
 pub fn last_start(service: &UnitState, socket: &str, entries: &[Entry]) -> Log {
-    let is_ended = |entry: &Entry| !service.is_restarting() || entry.ended.is_some();
-    let own = Start::last(&service.name, entries, is_ended);
+    let own = if service.is_restarting() {
+        last_failure(&service.name, entries)
+    } else {
+        Start::last(&service.name, entries, |_| true)
+    };
     let sockets = Start::last(socket, entries, |_| true);
     let begin = own.as_ref().and_then(|start| entries[start.first].time);
     let belongs = |(at, entry): &(usize, &Entry)| match entry.unit.as_deref() {
@@ -300,6 +233,24 @@ pub fn last_start(service: &UnitState, socket: &str, entries: &[Entry]) -> Log {
     };
     let entries = entries.iter().enumerate().filter(belongs);
     Log::new(entries.map(|(_, entry)| entry.clone()).collect())
+}
+
+/// The last start of a unit that ended; or one shortly before that ended alike,
+/// where nothing is left of what the last one said: a process may be gone before
+/// journald looks whose line it is.
+fn last_failure<'a>(unit: &str, entries: &'a [Entry]) -> Option<Start<'a>> {
+    let own = || entries.iter().filter(|e| e.unit.as_deref() == Some(unit));
+    let last = own().rev().find(|e| e.ended.is_some())?;
+    let said = own().filter(|e| e.speaker != Speaker::Systemd);
+    let said: BTreeSet<_> = said.filter_map(|e| e.invocation.as_deref()).collect();
+    let has_said = |e: &Entry| e.invocation.as_deref().is_some_and(|id| said.contains(id));
+    let is_late = |e: &Entry| match (e.time, last.time) {
+        (Some(time), Some(last)) => Duration::from_micros(last.saturating_sub(time)) < LATELY,
+        _ => false,
+    };
+    let is_alike = |e: &Entry| e.ended == last.ended && is_late(e) && has_said(e);
+    Start::last(unit, entries, is_alike)
+        .or_else(|| Start::last(unit, entries, |e| e.ended.is_some()))
 }
 
 /// Which entries belong to a start of a unit.

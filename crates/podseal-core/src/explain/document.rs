@@ -21,6 +21,8 @@ pub struct Document {
     unit: String,
     /// Whose service it is.
     scope: Scope,
+    /// The `podseal run` that has it; null where systemd has.
+    run: Option<String>,
     /// `healthy`, `explained`, or `unknown`.
     verdict: &'static str,
     /// Most likely first. With the verdict `unknown`: what follows from the
@@ -68,6 +70,7 @@ impl Document {
             version: VERSION,
             unit: case.service.name.clone(),
             scope: case.scope,
+            run: case.run.clone(),
             verdict: match explanation.verdict {
                 Verdict::Healthy => "healthy",
                 Verdict::Explained => "explained",
@@ -83,34 +86,36 @@ impl Document {
 /// What to type next.
 #[must_use]
 pub fn next(case: &Case, explanation: &Explanation) -> String {
+    typed(template(case, explanation), case)
+}
+
+/// The same with placeholders, see [`typed`].
+pub(super) fn template(case: &Case, explanation: &Explanation) -> &'static str {
     let mut sockets = case.sockets.iter();
     let is_down = sockets
         .next()
         .is_some_and(|socket| socket.active == "inactive");
-    let template = match (explanation.verdict, explanation.answers.first()) {
+    match (explanation.verdict, explanation.answers.first()) {
         (Verdict::Healthy, _) if is_down => "{systemctl} start {socket}",
         (Verdict::Healthy, _) => "{systemctl} status {service}",
         (Verdict::Explained, Some(answer)) if answer.is_gone != Some(true) => answer.signature.next,
         (Verdict::Explained, _) => "podseal explain{scope} {service} --apply",
         (Verdict::Unknown, _) => "journalctl{scope} -e -u {service}",
-    };
-    typed(template, case)
+    }
 }
 
 /// A command with the names of the case: `{service}`, `{socket}`, `{image}`,
 /// `{systemctl}`, and `{scope}` and `{run_as}` for an option where one is needed.
 #[must_use]
 pub fn typed(template: &str, case: &Case) -> String {
-    let (option, systemctl) = match case.scope {
-        Scope::User => ("", "systemctl --user"),
-        Scope::System => (" --system", "systemctl"),
+    let is_user = case.scope == Scope::User;
+    let (template, option, systemctl) = match (&case.run, is_user) {
+        (Some(_), _) => (of_run(template), "", "podseal"),
+        (None, true) if template.starts_with("journalctl") => (template, " --user", ""),
+        (None, true) => (template, "", "systemctl --user"),
+        (None, false) => (template, " --system", "systemctl"),
     };
     let sockets: Vec<&str> = case.sockets.iter().map(|s| s.name.as_str()).collect();
-    let option = if template.starts_with("journalctl") && case.scope == Scope::User {
-        " --user"
-    } else {
-        option
-    };
     let run_as = case.facts.run_as.as_ref();
     let run_as = run_as.map_or(String::new(), |user| format!(" --run-as={user}"));
     let text = template
@@ -123,19 +128,38 @@ pub fn typed(template: &str, case: &Case) -> String {
     text.trim_end().to_owned()
 }
 
+/// What systemd has and a `podseal run` does not, it has to be asked about
+/// otherwise.
+fn of_run(template: &str) -> &str {
+    const NOT_THERE: &[&str] = &[
+        "daemon-reload",
+        "unmask",
+        "journalctl",
+        "podseal show",
+        "podseal check",
+        "podseal seal",
+    ];
+    if NOT_THERE.iter().any(|words| template.contains(words)) {
+        "podseal status {service}"
+    } else {
+        template
+    }
+}
+
 const HEAD: &str = "\
 # Troubleshooting
 
 This file is made of the tables in `crates/podseal-core/src/explain/signatures/`.
 
 `podseal explain NAME` looks at the state of a service and its sockets, at the
-journal since the last start, and at the unit and the host, and says which of
-these failures it was. What it quotes are lines of those who can know: a message
+journal since the last start (of a unit of `podseal run`, at the last lines that
+it said), and at the unit and the host, and says which of these failures it was. What it quotes are lines of those who can know: a message
 of Podman's counts when Podman says it, not when a server writes the same words.
 Where none of them fits, it says so.
 
 `podseal explain NAME --apply` resets the service and its sockets and starts the
-sockets, once the cause is gone.
+sockets, once the cause is gone. `podseal run`, `up`, `seal`, `status` and `verify`
+say the first answer beneath a failure that they meet, with its name in brackets.
 ";
 
 /// docs/troubleshooting.md

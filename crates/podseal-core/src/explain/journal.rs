@@ -23,6 +23,8 @@ pub mod message_id {
     pub const FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
     /// A unit ended well.
     pub const SUCCEEDED: &str = "7ad2d189f7e94e70a38c781354912448";
+    /// A unit is being stopped, since somebody wants it.
+    pub const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
     /// A process of a unit ended, with `EXIT_CODE` and `EXIT_STATUS`.
     pub const PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";
 }
@@ -284,31 +286,45 @@ impl Log {
     /// its form.
     #[must_use]
     pub fn of_output(text: &str, exit: Exit) -> Self {
+        Self::of_lines(text.lines().map(|line| (None, line)), Some(exit))
+    }
+
+    /// The same of lines, with who said them where that is known, of a command
+    /// that may be running.
+    #[must_use]
+    pub fn of_lines<'a>(
+        lines: impl Iterator<Item = (Option<Speaker>, &'a str)>,
+        exit: Option<Exit>,
+    ) -> Self {
         let is_launchers =
-            matches!(exit, Exit::Code(status) if LAUNCHERS_FAILURES.contains(&status));
-        let entries = text.lines().map(|line| {
+            matches!(exit, Some(Exit::Code(status)) if LAUNCHERS_FAILURES.contains(&status));
+        let entries = lines.map(|(speaker, line)| {
             let line = plain(line);
-            let speaker = if is_launchers && line.starts_with("error: ") {
-                Speaker::Podseal
-            } else if is_podmans(&line) {
-                Speaker::Podman
-            } else {
-                Speaker::Service
+            let by_form = || {
+                if is_launchers && line.starts_with("error: ") {
+                    Speaker::Podseal
+                } else if is_podmans(&line) {
+                    Speaker::Podman
+                } else {
+                    Speaker::Service
+                }
             };
-            Entry::line(speaker, &line)
+            Entry::line(speaker.unwrap_or_else(by_form), &line)
         });
-        let (code, status) = match exit {
-            Exit::Code(status) => ("exited", status),
-            Exit::Signal(signal) => ("killed", signal),
-        };
-        let end = Entry {
-            ended: Some(Ended {
-                code: code.to_owned(),
-                status,
-            }),
-            ..Entry::line(Speaker::Systemd, &format!("main process {exit}"))
-        };
-        Self::new(entries.chain([end]).collect())
+        let end = exit.map(|exit| {
+            let (code, status) = match exit {
+                Exit::Code(status) => ("exited", status),
+                Exit::Signal(signal) => ("killed", signal),
+            };
+            Entry {
+                ended: Some(Ended {
+                    code: code.to_owned(),
+                    status,
+                }),
+                ..Entry::line(Speaker::Systemd, &format!("main process {exit}"))
+            }
+        });
+        Self::new(entries.chain(end).collect())
     }
 
     /// Lines of which it is known who said them.

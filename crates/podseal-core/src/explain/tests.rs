@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use super::case::{Case, Facts, Finding, UnitState};
+use super::case::{Case, Facts, Finding};
 use super::document::{next, typed};
 use super::journal::{Entry, Log, Speaker};
 use super::signatures::all;
+use super::state::UnitState;
 use super::{Verdict, explain, first_answer};
 use crate::lifecycle::Exit;
 use crate::unit::effective::Scope;
@@ -358,6 +359,7 @@ fn facts_alone_can_explain() {
         ..UnitState::default()
     };
     let mut case = Case {
+        run: None,
         scope: Scope::System,
         service: unit(SERVICE, "active", "loaded"),
         sockets: vec![unit("web.socket", "active", "loaded")],

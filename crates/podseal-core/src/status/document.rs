@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::facts::Socket;
 use super::{Live, Report};
+use crate::explain::short::Short;
 use crate::unit::effective::Scope;
 
 /// Raised by incompatible changes.
@@ -60,6 +61,8 @@ pub struct SocketUnit {
     pub socket: Socket,
     /// The service that it starts.
     pub service: Option<String>,
+    /// Why it or that failed, as for a service.
+    pub why: Option<Short>,
 }
 
 impl Document {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::explain::short::Short;
 use crate::policy::level::Level;
 
 /// What a unit is doing, in systemd's words.
@@ -45,6 +46,8 @@ pub struct Service {
     /// What the manager goes by. None of a `podseal run`, which says itself what
     /// it started, and where no manager has the service.
     pub loaded: Option<Loaded>,
+    /// Why it failed, where it did.
+    pub why: Option<Short>,
 }
 
 /// What is said of a seal.

@@ -56,6 +56,7 @@ fn sealed() -> Service {
             changed: Some((1000, "/d/50-podseal.conf".into())),
         },
         unread: None,
+        why: None,
         processes: Ok(vec![
             process(7, Role::Conmon),
             process(8, Role::Container),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Goal, Place, Verdict, evidence, is_absent, is_promised, judge};
+use crate::explain::short::Short;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
 use crate::probe::{self, Outcome, PROBES, Probe, ProbeReport};
@@ -40,6 +41,8 @@ pub struct Stop {
     pub place: Place,
     /// Why nothing was tried there; null where it was.
     pub failure: Option<String>,
+    /// The first answer of `podseal explain` to that; null where it has none.
+    pub why: Option<Short>,
 }
 
 /// One probe.
@@ -92,7 +95,22 @@ pub struct Finding {
 }
 
 /// What the probes came to at one place, or why there was nothing.
-pub type Reported = (Place, Result<ProbeReport, String>);
+pub type Reported = (Place, Result<ProbeReport, NotTried>);
+
+/// Why nothing could be tried at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTried {
+    /// In one line.
+    pub reason: String,
+    /// The first answer of `podseal explain` to that.
+    pub why: Option<Short>,
+}
+
+impl From<String> for NotTried {
+    fn from(reason: String) -> Self {
+        Self { reason, why: None }
+    }
+}
 
 impl Document {
     /// Judges a service by what its probes came to.
@@ -131,7 +149,8 @@ impl Document {
                 .iter()
                 .map(|(place, report)| Stop {
                     place: *place,
-                    failure: report.as_ref().err().cloned(),
+                    failure: report.as_ref().err().map(|not| not.reason.clone()),
+                    why: report.as_ref().err().and_then(|not| not.why.clone()),
                 })
                 .collect(),
             probes,
@@ -192,7 +211,7 @@ impl Evidence {
     }
 }
 
-fn outcome(report: Result<&ProbeReport, &String>, id: &str) -> Outcome {
+fn outcome(report: Result<&ProbeReport, &NotTried>, id: &str) -> Outcome {
     let not_tried = |reason: &str| Outcome::NotTried {
         reason: reason.to_owned(),
     };
@@ -201,7 +220,7 @@ fn outcome(report: Result<&ProbeReport, &String>, id: &str) -> Outcome {
             .outcome(id)
             .cloned()
             .unwrap_or_else(|| not_tried("what it needs is not here")),
-        Err(reason) => not_tried(reason),
+        Err(not) => not_tried(&not.reason),
     }
 }
 
@@ -382,7 +401,7 @@ mod tests {
             })
         });
         let mut reports = everywhere(&sealed);
-        reports[2].1 = Err("no image".to_owned());
+        reports[2].1 = Err("no image".to_owned().into());
         let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
         for (place, goal, path) in [
             (Place::Podman, Goal::Network, Some(Verdict::Open)),
@@ -401,7 +420,7 @@ mod tests {
         let works = report(|_| Some(Outcome::Succeeded));
         let closed = report(|_| Some(Outcome::Refused { errno: 13 }));
         let mut reports = everywhere(&closed);
-        reports[2].1 = Err("no image".to_owned());
+        reports[2].1 = Err("no image".to_owned().into());
         let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
         assert_eq!(document.verdict, Verdict::Inconclusive);
         assert_eq!(document.reached, None);

@@ -96,6 +96,13 @@ impl<'a> Subject<'a> {
         (file_name(program) == "podman").then_some(program)
     }
 
+    /// The image that its container is made of.
+    #[must_use]
+    pub fn image(&self) -> Option<String> {
+        let run = self.run()?.ok()?;
+        run.image().map(|image| image.text.to_string())
+    }
+
     /// The name of the OCI runtime that it asks for, or else of Podman's own
     /// first choice: from the name Podman tells what a runtime can do.
     #[must_use]

@@ -102,3 +102,28 @@ fn a_reboot_brings_the_user_back() {
         .user("systemctl --user disable at-boot.service")
         .text();
 }
+
+/// What `podseal doctor` says of an OCI runtime, after trying it on a container
+/// of its own, is what comes of a sealed container of Podman's.
+#[test]
+fn oci_runtimes_work_for_doctor_as_for_podman() {
+    let Some(machine) = Machine::shared("OCI runtimes") else {
+        return;
+    };
+    machine.make_image();
+    let said = machine.user("podseal doctor");
+    for runtime in ["crun", "runc"] {
+        let run = format!(
+            "podseal enter --level=standard -- podman --runtime={runtime} run --rm \
+             --network=none --pull=never {IMAGE} --version"
+        );
+        let works = machine.user(&run).code == Some(0);
+        let word = if works { "works" } else { "fails" };
+        let mut lines = said.stdout.lines();
+        let is_said = lines.any(|line| {
+            line.contains(&format!("bin/{runtime} ("))
+                && line.contains(&format!("{word} at every level"))
+        });
+        assert!(is_said, "{runtime} {word}: {said:?}");
+    }
+}

@@ -132,3 +132,92 @@ poke 7140; podseal explain $name --apply";
     assert!(served.stdout.contains("the cause is gone"), "{served:?}");
     assert!(served.stdout.ends_with("hello\n"), "{served:?}");
 }
+
+/// Commands that meet a failure, or look at a service that has one, say what
+/// `podseal explain` says first.
+#[test]
+fn other_commands_say_the_first_answer() {
+    let Some(machine) = Machine::alone("first answers") else {
+        return;
+    };
+    machine.make_image();
+    let sealed = |name: &str, port: &str, run: &str| {
+        machine.user(&format!(
+            "{PRELUDE}\nname={name}; plain <<X
+$pre
+ExecStart={run}
+X
+socket 127.0.0.1:{port}; podseal seal $name"
+        ))
+    };
+    let poke = |name: &str, port: &str| {
+        let script = format!("{PRELUDE}\nname={name}; poke {port}");
+        machine.user(&script).text();
+    };
+    let says = |command: &str, words: &[&str]| {
+        let ended = machine.user(command);
+        let text = format!("{}{}", ended.stdout, ended.stderr);
+        for word in words {
+            assert!(text.contains(word), "{command}: {word}: {text}");
+        }
+    };
+    let missing = [
+        "the image is not in this user's storage",
+        "[image-missing]",
+        "podman: Error: localhost/first: image not known",
+        "next: podman pull localhost/first",
+    ];
+    // An image that was removed since.
+    machine
+        .user("podman tag localhost/podseal-lab localhost/first")
+        .text();
+    sealed("first", "7141", "$run localhost/first echo").text();
+    machine
+        .user("podman untag localhost/podseal-lab localhost/first")
+        .text();
+    poke("first", "7141");
+    for command in [
+        "status first",
+        "status first.socket",
+        "status",
+        "verify first",
+    ] {
+        says(&format!("podseal {command}"), &missing);
+    }
+    says(
+        "podseal seal --level=families first",
+        &["first.service failed before: the image", "[image-missing]"],
+    );
+    machine.user(&format!("name=first; {CLEAR}"));
+    says("podseal status first", &["first.service inactive"]);
+
+    // An OCI runtime that breaks, where this one does.
+    sealed(
+        "second",
+        "7142",
+        "/usr/bin/podman --runtime=crun run --rm --network=none --pull=never localhost/podseal-lab echo",
+    )
+    .text();
+    let version = machine.user("crun --version | head -n 1");
+    if version.text().contains(" 1.21") {
+        poke("second", "7142");
+        says(
+            "podseal status second",
+            &["[crun-netlink]", "next: podseal doctor"],
+        );
+        says("podseal verify second", &["container: ", "[crun-netlink]"]);
+    }
+    machine.user(&format!("name=second; {CLEAR}"));
+
+    // A registry that is asked: no seal is made for it, and it is sealed by hand.
+    machine.user(&format!(
+        "{PRELUDE}\nname=third; sealed <<X
+$pre
+ExecStart=/usr/bin/podman run --rm --network=none --pull=always docker.io/library/nothing
+X
+poke 7143"
+    ));
+    let next = "next: podman pull docker.io/library/nothing";
+    says("podseal status third", &["[pull-under-seal]", next]);
+    machine.user(&format!("name=third; {CLEAR}"));
+}

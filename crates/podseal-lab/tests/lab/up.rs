@@ -205,9 +205,10 @@ fn what_fails_leaves_everything_as_it_was() {
     machine.user("systemctl --user stop up-taken.socket");
     machine.user(taken).text();
     let failed = [
-        "up-fails.socket was not opened: ",
+        "up-fails.socket was not opened\nhint: another process listens",
+        "[address-in-use]",
         "Address already in use",
-        "ss -lnp",
+        "next: ss -ltnp",
     ];
     expect(&up(&machine, name, "--listen 127.0.0.1:7210"), 1, &failed);
     assert_eq!(left(&machine, name), "");
@@ -226,7 +227,11 @@ fn what_fails_leaves_everything_as_it_was() {
     if ended.code == Some(0) {
         machine.user("podseal down up-low").text();
     } else {
-        expect(&ended, 1, &["Permission denied", "--system"]);
+        expect(
+            &ended,
+            1,
+            &["[privileged-port]", "Permission denied", "--system"],
+        );
     }
     assert_eq!(left(&machine, "up-low"), "");
 

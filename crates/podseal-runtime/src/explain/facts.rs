@@ -15,7 +15,7 @@ use podseal_core::unit::effective::view::View;
 use super::{ExplainError, manager, queue};
 use crate::account::Account;
 use crate::audit::{Collected, collect};
-use crate::podman::{Podman, PodmanError};
+use crate::podman::Podman;
 use crate::systemd::Manager;
 use crate::units::Units;
 
@@ -37,9 +37,7 @@ pub(super) fn gather(of: Manager, case: &Case) -> Result<Facts, ExplainError> {
         waits_for: manager::waits_for(of, &case.service.name)?,
         ..Facts::default()
     };
-    let tcp = queue::sockets();
-    let mut waiting = Vec::new();
-    let mut taken = Vec::new();
+    let mut addresses = Vec::new();
     for subject in subjects() {
         let View::Socket(socket) = subject.view() else {
             continue;
@@ -47,26 +45,17 @@ pub(super) fn gather(of: Manager, case: &Case) -> Result<Facts, ExplainError> {
         let mut states = case.sockets.iter();
         let is_open = states.any(|s| s.name == socket.unit.as_str() && s.active == "active");
         for listen in &socket.listen {
-            let Listen::Socket {
+            if let Listen::Socket {
                 kind: SocketKind::Stream,
                 address,
                 ..
             } = &listen.value
-            else {
-                continue;
-            };
-            let Some(waits) = queue::waiting(&tcp, address) else {
-                continue;
-            };
-            if !is_open {
-                taken.push(address.to_string());
-            } else if waits > 0 {
-                waiting.push((address.to_string(), waits));
+            {
+                addresses.push((address.clone(), is_open));
             }
         }
     }
-    facts.waiting = Some(waiting);
-    facts.taken = Some(taken);
+    queue::look(addresses.into_iter(), &mut facts);
     Ok(facts)
 }
 
@@ -93,11 +82,7 @@ fn run_as(service: &Subject) -> Option<&str> {
 fn exists(image: &str, service: &Subject) -> Option<bool> {
     let account = run_as(service).map(Account::ready).transpose().ok()?;
     let podman = Podman::installed().ok()?.run_as(account);
-    match podman.require_image(image) {
-        Ok(()) => Some(true),
-        Err(PodmanError::ImageMissing { .. }) => Some(false),
-        Err(_) => None,
-    }
+    podman.has_image(image)
 }
 
 fn is_notify(service: &Subject) -> Option<bool> {

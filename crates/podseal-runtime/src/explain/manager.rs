@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use podseal_core::explain::case::{UnitState, adopt};
+use podseal_core::explain::case::adopt;
 use podseal_core::explain::journal::{Ended, Entry};
+use podseal_core::explain::state::UnitState;
 
 use super::ExplainError;
 use crate::command::{self, CommandError, LIMIT};
@@ -81,6 +82,7 @@ fn state(properties: &Properties) -> UnitState {
             .ok()
             .filter(|pid| *pid != 0),
         has_job: !matches!(get(properties, "Job"), "" | "0"),
+        ..UnitState::default()
     }
 }
 

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use podseal_core::socket_address::SocketAddress;
 use podseal_core::status::facts::HeldSocket;
 
+use super::unix;
+
 /// The files below /proc/PID/net that list internet sockets.
 const FILES: &[&str] = &[
     "tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6",
@@ -26,9 +28,22 @@ struct Row {
     inode: u64,
 }
 
-/// The internet sockets of networks, each read when it is first needed.
+/// The internet sockets of networks, and the UNIX sockets of this one, each read
+/// when they are first needed.
 #[derive(Debug, Default)]
-pub struct Tables(BTreeMap<Option<String>, BTreeMap<u64, Row>>);
+pub struct Tables {
+    networks: BTreeMap<Option<String>, BTreeMap<u64, Row>>,
+    unix: Option<Vec<unix::Socket>>,
+}
+
+/// What waits at an address on which somebody listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How many connections wait to be accepted.
+    pub waiting: u32,
+    /// Whether some process has one that was.
+    pub accepts: bool,
+}
 
 impl Tables {
     fn network(&mut self, namespace: Option<&str>, pid: &str) -> &BTreeMap<u64, Row> {
@@ -40,7 +55,7 @@ impl Tables {
                 .map(|row| (row.inode, row))
                 .collect()
         };
-        self.0
+        self.networks
             .entry(namespace.map(str::to_owned))
             .or_insert_with(read)
     }
@@ -101,13 +116,16 @@ impl Tables {
         Some(held)
     }
 
-    /// How many connections wait at an address of this network. None where
-    /// nothing listens there, or it is no TCP address.
-    pub fn waiting(&mut self, address: &SocketAddress) -> Option<u32> {
+    /// What waits at an address of this network. None where nothing listens
+    /// there, or it is no address of TCP's or of UNIX sockets.
+    pub fn queue(&mut self, address: &SocketAddress) -> Option<Queue> {
         let (ip, port) = match address {
             SocketAddress::Inet { address, port } => (IpAddr::V4(*address), *port),
             SocketAddress::Inet6 { address, port, .. } => (IpAddr::V6(*address), *port),
-            _ => return None,
+            SocketAddress::Unix { .. } | SocketAddress::Abstract { .. } => {
+                return self.unix_queue(address);
+            }
+            SocketAddress::Vsock { .. } => return None,
         };
         let wanted = SocketAddr::new(ip, port);
         // Without IPv6, systemd listens on all of IPv4 instead.
@@ -117,8 +135,24 @@ impl Tables {
             let mut rows = rows.values();
             rows.find(|row| row.listens && row.local == wanted)
         };
-        let row = at(wanted).or_else(|| at(instead).filter(|_| ip.is_unspecified()));
-        row.map(|row| row.queue)
+        let row = at(wanted).or_else(|| at(instead).filter(|_| ip.is_unspecified()))?;
+        let mut here = rows.values().filter(|row| row.local.port() == port);
+        Some(Queue {
+            waiting: row.queue,
+            accepts: here.any(|row| !row.listens),
+        })
+    }
+
+    fn unix_queue(&mut self, address: &SocketAddress) -> Option<Queue> {
+        let read = || {
+            unix::sockets().unwrap_or_else(|error| {
+                tracing::debug!(%error, "UNIX sockets cannot be listed");
+                Vec::new()
+            })
+        };
+        let sockets = self.unix.get_or_insert_with(read);
+        let (waiting, accepts) = unix::queue(sockets, address)?;
+        Some(Queue { waiting, accepts })
     }
 }
 
@@ -202,7 +236,13 @@ mod tests {
         let client = TcpStream::connect(address).unwrap();
         let mut tables = Tables::default();
         let parsed = address.to_string().parse().unwrap();
-        assert_eq!(tables.waiting(&parsed), Some(1));
+        let queue = |accepts| {
+            Some(Queue {
+                waiting: 1,
+                accepts,
+            })
+        };
+        assert_eq!(tables.queue(&parsed), queue(false));
         let own = i32::try_from(std::process::id()).unwrap();
         let held = tables.held(own, None, None).unwrap();
         let listening = |socket: &&HeldSocket| socket.local == Some(address);

@@ -5,18 +5,28 @@ use podseal_core::status::examine;
 use podseal_core::status::facts::{Promise, Service, Socket, State};
 
 use super::containers::unnamed;
-use crate::control::UnitStatus;
+use crate::control::{Run, UnitStatus};
+use crate::explain::{self, Host};
 use crate::host::User;
 use crate::live::sockets::Tables;
 use crate::live::{self, Whose};
 
-/// What is to be known of a unit, of all that its run has.
+/// What is to be known of a unit, of all that its run has. Why it failed is
+/// looked for where there is a `host` to look at.
 #[must_use]
-pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
+pub fn unit(
+    run: &Run,
+    unit: &UnitStatus,
+    all: &[UnitStatus],
+    user: &User,
+    host: Option<&Host>,
+) -> Unit {
+    let why = host.and_then(|host| explain::of_unit_in_run(run, &unit.unit, all, host));
     if unit.sealed.is_none() {
         return Unit::Socket(Box::new(SocketUnit {
             socket: socket(unit),
             service: unit.service.clone(),
+            why,
         }));
     }
     let whose = Whose {
@@ -40,6 +50,7 @@ pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
         sockets: all.iter().filter(own).map(socket).collect(),
         container: container.map(unnamed),
         loaded: None,
+        why,
     };
     Unit::Service(Box::new(examine(facts)))
 }
@@ -59,7 +70,7 @@ fn state(unit: &UnitStatus) -> State {
 
 fn socket(unit: &UnitStatus) -> Socket {
     let mut tables = Tables::default();
-    let mut waiting = |address: &String| tables.waiting(&address.parse().ok()?);
+    let mut waiting = |address: &String| Some(tables.queue(&address.parse().ok()?)?.waiting);
     Socket {
         state: state(unit),
         waiting: unit.listen.iter().map(&mut waiting).collect(),

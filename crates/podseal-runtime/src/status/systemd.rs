@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use podseal_core::audit::subject::Subject;
 use podseal_core::plan::{DROP_IN, Fit, fit};
@@ -18,6 +19,7 @@ use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 use super::containers::unnamed;
 use crate::audit::collect;
 use crate::command::CommandError;
+use crate::explain::{self, Host};
 use crate::host::User;
 use crate::live::sockets::Tables;
 use crate::live::{self, Whose};
@@ -48,13 +50,22 @@ const PROPERTIES: &[&str] = &[
     "Listen",
     "NAccepted",
     "NConnections",
+    "StateChangeTimestampMonotonic",
 ];
 
-/// The services that are sealed or run Podman, and instances of them.
+/// What changed so lately may be about to fail again.
+const LATELY: Duration = Duration::from_mins(1);
+
+/// The services that are sealed or run Podman, and instances of them. Why they
+/// failed is looked for where there is a `host` to look at.
 ///
 /// # Errors
 /// systemd could not be asked.
-pub fn services(manager: Manager, units: &Units) -> Result<Vec<Unit>, CommandError> {
+pub fn services(
+    manager: Manager,
+    units: &Units,
+    host: Option<&Host>,
+) -> Result<Vec<Unit>, CommandError> {
     let groups = collect(units, &[]).groups;
     let subjects = groups.iter().flat_map(|group| group.set.subjects());
     let is_sealed = |subject: &&Subject| match subject.view() {
@@ -77,7 +88,7 @@ pub fn services(manager: Manager, units: &Units) -> Result<Vec<Unit>, CommandErr
         names.extend(manager.running(&templates)?);
     }
     let names: Vec<String> = names.into_iter().collect();
-    named(manager, units, &names)
+    named(manager, units, &names, host)
 }
 
 /// Templates that are sealed or run Podman.
@@ -99,10 +110,16 @@ fn templates(units: &Units) -> Vec<UnitName> {
 }
 
 /// Services and sockets by name. Those that systemd does not have are left out.
+/// Why they failed is looked for where there is a `host` to look at.
 ///
 /// # Errors
 /// systemd could not be asked.
-pub fn named(manager: Manager, units: &Units, names: &[String]) -> Result<Vec<Unit>, CommandError> {
+pub fn named(
+    manager: Manager,
+    units: &Units,
+    names: &[String],
+    host: Option<&Host>,
+) -> Result<Vec<Unit>, CommandError> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let found = manager.properties(&names, PROPERTIES)?;
     let sockets: BTreeSet<String> = found
@@ -131,20 +148,46 @@ pub fn named(manager: Manager, units: &Units, names: &[String]) -> Result<Vec<Un
             continue;
         }
         if has_type(id, "socket") {
+            let socket = socket(properties, &mut tables);
             shown.push(Unit::Socket(Box::new(SocketUnit {
-                socket: socket(properties, &mut tables),
                 service: properties.text("Triggers"),
+                why: host
+                    .filter(|_| is_doubtful(properties, std::slice::from_ref(&socket)))
+                    .and_then(|host| explain::of_unit(manager, id, host)),
+                socket,
             })));
         } else if has_type(id, "service") {
             let own = sockets
                 .iter()
                 .filter(|(_, socket)| is_own(properties, socket))
                 .map(|(socket, _)| socket.clone());
-            let facts = service(units, properties, own.collect(), &user);
+            let mut facts = service(units, properties, own.collect(), &user);
+            facts.why = host
+                .filter(|_| is_doubtful(properties, &facts.sockets))
+                .and_then(|host| explain::of_unit(manager, id, host));
             shown.push(Unit::Service(Box::new(examine(facts))));
         }
     }
     Ok(shown)
+}
+
+/// Whether a unit or its sockets may have failed, so that it is worth a look.
+fn is_doubtful(unit: &Properties, sockets: &[Socket]) -> bool {
+    let since = unit.number("StateChangeTimestampMonotonic");
+    let since = since.map(Duration::from_micros);
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let now = Duration::try_from(now).unwrap_or_default();
+    let is_new = since.is_some_and(|since| !since.is_zero() && now.saturating_sub(since) < LATELY);
+    let is_well = |state: &State| {
+        state.result == "success" && matches!(state.active_state.as_str(), "active" | "inactive")
+    };
+    let waits = |socket: &Socket| socket.waiting.iter().flatten().any(|count| *count > 0);
+    is_new
+        || unit.get("LoadState") != "loaded"
+        || !is_well(&state(unit))
+        || sockets
+            .iter()
+            .any(|socket| !is_well(&socket.state) || waits(socket))
 }
 
 fn has_type(name: &str, of: &str) -> bool {
@@ -193,7 +236,7 @@ fn socket(properties: &Properties, tables: &mut Tables) -> Socket {
         state: state(properties),
         waiting: listen
             .iter()
-            .map(|address| tables.waiting(&address.parse().ok()?))
+            .map(|address| Some(tables.queue(&address.parse().ok()?)?.waiting))
             .collect(),
         listen,
         accepted: properties.number("NAccepted"),
@@ -234,6 +277,7 @@ fn service(units: &Units, properties: &Properties, sockets: Vec<Socket>, user: &
             system_call_architectures: properties.get("SystemCallArchitectures").to_owned(),
             system_call_filter: !matches!(properties.get("SystemCallFilter"), "" | "~"),
         }),
+        why: None,
         state,
     }
 }

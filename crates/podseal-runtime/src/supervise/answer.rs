@@ -37,8 +37,18 @@ impl Supervisor<'_, '_> {
                 };
                 return self.control.answer(index, response);
             }
+            Verb::Log => {
+                let response = Response {
+                    logs: units.iter().filter_map(|name| self.log(name)).collect(),
+                    ..Response::default()
+                };
+                return self.control.answer(index, response);
+            }
             Verb::ResetFailed => {
                 for unit in units {
+                    if let Some(service) = self.services.get_mut(&unit) {
+                        service.history.reset();
+                    }
                     self.feed(Event::ResetFailed(unit));
                 }
                 return self.control.answer(index, Response::default());
@@ -72,7 +82,7 @@ impl Supervisor<'_, '_> {
         request.units.iter().map(find).collect()
     }
 
-    fn status(&self, name: &UnitName) -> Option<UnitStatus> {
+    pub(super) fn status(&self, name: &UnitName) -> Option<UnitStatus> {
         let unit = self.jobs.units().get(name)?;
         let service = self.services.get(name);
         let (active_state, sub_state) = unit.state();

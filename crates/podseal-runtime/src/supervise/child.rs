@@ -124,7 +124,7 @@ impl Supervisor<'_, '_> {
         };
         if outcome != Outcome::Success {
             if let Some(service) = self.services.get_mut(name) {
-                service.failed = Some(exit);
+                service.history.failed = Some(exit);
             }
             (self.observe)(Some(name), Notice::CommandFailed { phase, exit });
         }

@@ -1,16 +1,15 @@
-//! Passing a service's output on, and keeping the end of it for explanations.
+//! Passing a service's output on, and keeping its last lines for explanations.
 
-use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::lines::Lines;
+
 /// Not more than a pipe or terminal that is ready takes without blocking
 /// (`PIPE_BUF`, pipe(7)).
 const CHUNK: usize = 4096;
-/// How much of the end is kept, in bytes.
-const KEPT: usize = 8192;
 
 /// One stream, from a pipe that the service's processes write to, to one of
 /// this process's own.
@@ -22,7 +21,7 @@ pub(super) struct Output {
     pending: Vec<u8>,
     /// The destination takes no more (EPIPE and the like).
     broken: bool,
-    kept: VecDeque<u8>,
+    lines: Lines,
 }
 
 impl Output {
@@ -34,7 +33,7 @@ impl Output {
             destination,
             pending: Vec::new(),
             broken: false,
-            kept: VecDeque::new(),
+            lines: Lines::default(),
         })
     }
 
@@ -74,9 +73,7 @@ impl Output {
             return;
         };
         let chunk = &chunk[..count];
-        self.kept.extend(chunk);
-        let excess = self.kept.len().saturating_sub(KEPT);
-        self.kept.drain(..excess);
+        self.lines.add(chunk);
         if !self.broken {
             self.pending.extend_from_slice(chunk);
         }
@@ -99,10 +96,14 @@ impl Output {
         while self.advance() {}
     }
 
-    /// The end of what was written, and forgets it.
-    pub(super) fn take_kept(&mut self) -> String {
-        let kept: Vec<u8> = self.kept.drain(..).collect();
-        String::from_utf8_lossy(&kept).into_owned()
+    /// The last lines of what was written.
+    pub(super) fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// The same, and forgets them.
+    pub(super) fn take_lines(&mut self) -> Lines {
+        std::mem::take(&mut self.lines)
     }
 }
 
@@ -112,17 +113,17 @@ mod tests {
     use std::fs::File;
 
     #[test]
-    fn nothing_to_read_never_blocks_and_the_end_is_kept() {
+    fn nothing_to_read_never_blocks_and_lines_are_kept() {
         // A descriptor that lives as long as the test process.
         let null: &'static File = Box::leak(Box::new(File::create("/dev/null").unwrap()));
         let mut output = Output::to(null.as_fd()).unwrap();
         assert!(!output.advance(), "empty");
-        rustix::io::write(output.source(), &[b'a'; KEPT]).unwrap();
-        rustix::io::write(output.source(), b"end").unwrap();
+        rustix::io::write(output.source(), b"first\nlast").unwrap();
         output.drain();
         assert!(!output.advance(), "drained");
-        let kept = output.take_kept();
-        assert!(kept.len() == KEPT && kept.ends_with("aaend"), "{kept}");
-        assert_eq!(output.take_kept(), "");
+        let texts = |lines: &Lines| lines.all().map(|line| line.1).collect::<Vec<_>>();
+        assert_eq!(texts(output.lines()), ["first", "last"]);
+        assert_eq!(texts(&output.take_lines()), ["first", "last"]);
+        assert!(texts(output.lines()).is_empty());
     }
 }

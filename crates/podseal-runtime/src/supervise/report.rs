@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use podseal_core::explain::Answer;
+use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::{Exit, Outcome, Phase, socket};
 use rustix::process::Pid;
 
@@ -61,7 +61,7 @@ pub enum Notice<'a> {
     /// It has ended.
     Down(Outcome),
     /// Why it failed, as far as its messages tell.
-    Explained(Answer),
+    Explained(Short),
     /// It will be started again after this time.
     RestartIn(Duration),
     /// It is not started, because a unit that it needs was not.

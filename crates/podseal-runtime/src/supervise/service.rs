@@ -12,6 +12,7 @@ use podseal_core::unit::effective::service::{KillMode, NotifyAccess};
 use podseal_core::unit::environment;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
+use super::history::History;
 use super::notify_socket::NotifySocket;
 use super::output::Output;
 use super::processes::{self, Marks};
@@ -32,8 +33,8 @@ pub(super) struct ServiceProcesses {
     pub(super) sealed: Option<bool>,
     /// What it was started with.
     pub(super) started_with: Option<Seal>,
-    /// How the command ended that failed last, of this start.
-    pub(super) failed: Option<Exit>,
+    /// What is remembered of its starts.
+    pub(super) history: History,
     mark: u64,
 }
 
@@ -78,7 +79,7 @@ impl ServiceProcesses {
             control: None,
             sealed: None,
             started_with: None,
-            failed: None,
+            history: History::default(),
             mark,
         })
     }

@@ -8,6 +8,7 @@ use podseal_core::up::Form;
 
 use super::{Plan, UpError, keep, open};
 use crate::command::CommandError;
+use crate::explain::{self, Host};
 use crate::install::{Installed, install, prepare};
 use crate::systemd::Manager;
 
@@ -117,14 +118,22 @@ fn carry_out(
         let _ = manager.reset_failed(plan.sockets.iter().chain([&plan.unit]));
     }
     for unit in closed {
-        manager.start([unit]).map_err(|source| UpError::Listen {
-            unit: unit.clone(),
-            said: manager
-                .first_error(unit)
-                .unwrap_or_else(|| source.last_words()),
-        })?;
+        let started = manager.start([unit]);
+        started.map_err(|source| not_opened(manager, unit, source))?;
     }
     Ok(())
+}
+
+/// Why a socket was not opened, while its units are there to be looked at.
+fn not_opened(manager: Manager, unit: &UnitName, source: CommandError) -> UpError {
+    let unit = unit.clone();
+    match explain::of_unit(manager, unit.as_str(), &Host::default()) {
+        Some(why) => UpError::Listen {
+            why: Box::new(why.without_unit()),
+            unit,
+        },
+        None => UpError::Start { unit, source },
+    }
 }
 
 /// That the manager has read each file, and for the right unit.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use podseal_core::explain::short::Short;
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameError, UnitName};
 use podseal_core::up::Unwritable;
@@ -146,12 +147,20 @@ pub enum UpError {
         source: CommandError,
     },
     /// A socket was not opened.
-    #[error("{unit} was not opened: {said}")]
+    #[error("{unit} was not opened")]
     Listen {
         /// The socket unit.
         unit: UnitName,
-        /// What the journal has of it, or systemctl said.
-        said: String,
+        /// What is known of the cause.
+        why: Box<Short>,
+    },
+    /// The same, where the journal has nothing of it.
+    #[error("{unit} was not opened: {}", source.last_words())]
+    Start {
+        /// The socket unit.
+        unit: UnitName,
+        /// What systemctl said.
+        source: CommandError,
     },
     /// The manager looks elsewhere for units.
     #[error("systemd does not read {} for {unit}", path.display())]
@@ -218,12 +227,9 @@ impl UpError {
             Self::Manager { .. } => {
                 "run systemctl by hand to see what it says (with --user for your own units)".into()
             }
-            Self::Listen { said, .. } if said.contains("Permission denied") => {
-                "a user may not listen on ports below 1024: use another port, or --system, or lower the sysctl net.ipv4.ip_unprivileged_port_start"
-                    .into()
-            }
-            Self::Listen { unit, .. } => {
-                format!("`ss -lnp` lists what listens already, and `journalctl -u {unit}` has more (with --user for your own units)")
+            Self::Listen { why, .. } => why.to_string(),
+            Self::Start { unit, .. } => {
+                format!("`journalctl -u {unit}` has more (with --user for your own units)")
             }
             Self::NotRead { .. } => {
                 "the running manager has another SYSTEMD_UNIT_PATH, XDG_CONFIG_HOME or HOME than this shell: set them alike"

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use podseal_core::explain::journal::Log;
 use podseal_core::lifecycle::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -81,8 +82,9 @@ impl Stream {
 }
 
 impl Running<'_> {
-    /// Runs it to its end; standard error has what went wrong.
-    pub(super) fn run(&self) -> Result<Output, VerifyError> {
+    /// Runs it to its end; standard error has what went wrong. With it comes all
+    /// that it said, if it was started.
+    pub(super) fn run(&self) -> Result<(Output, Option<Log>), VerifyError> {
         let pipe = || io::pipe().map_err(failed("make a pipe"));
         let (report, report_end) = pipe()?;
         let (said, said_end) = pipe()?;
@@ -103,13 +105,15 @@ impl Running<'_> {
             Some(exit) => Some(format!("the probe program {exit}")),
             None => Some("the probe program was not started, or did not end".to_owned()),
         };
+        let log = exit.map(|exit| Log::of_output(&String::from_utf8_lossy(&copy.said.text), exit));
         let said = copy.said.error().or_else(|| copy.starter.error()).or(what);
-        Ok(Output::new(
+        let output = Output::new(
             &self.command,
             exit.unwrap_or(Exit::Code(1)),
             String::from_utf8_lossy(&copy.report.text).into_owned(),
             said.unwrap_or_default(),
-        ))
+        );
+        Ok((output, log))
     }
 }
 

@@ -5,8 +5,8 @@ use clap::{Args, ValueEnum};
 /// Say why a service does not work, and what to do.
 ///
 /// Looks at the state of the service and its sockets, at the journal since the
-/// last start, and at units and host, and holds them against the failures of
-/// docs/troubleshooting.md. Quotes what speaks for an answer; the most likely
+/// last start – of a unit of `podseal run` at the last lines that it said – and at
+/// units and host, and holds them against the failures of docs/troubleshooting.md. Quotes what speaks for an answer; the most likely
 /// one comes first, and the last line is what to type next. Where podseal does
 /// not know the cause, it says so and shows the lines that look relevant.
 ///
@@ -15,7 +15,8 @@ use clap::{Args, ValueEnum};
 /// sockets, or the service without one, were started.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// A service of the user's manager (the default).
+    /// A service of the user's manager, and not of a `podseal run` (the default is
+    /// either, a run first).
     #[arg(long)]
     pub(crate) user: bool,
 

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 /// each has no_new_privs and the filters, was started after the seal was
 /// written, and has no internet sockets but the service's own. That can show
 /// that a seal is missing, and not prove that it is complete: a Landlock domain,
-/// and what a filter does, cannot be seen from outside.
+/// and what a filter does, cannot be seen from outside. Beneath a service that
+/// fails stands why, as `podseal explain` says it.
 ///
 /// Exit status: 0 every UNIT runs or waits for traffic, 1 less is enforced than
 /// its files say or something could not be asked, 3 one is not active, 4 one is

@@ -53,6 +53,7 @@ const fn name(verb: Verb) -> &'static str {
         Verb::Stop => "stop",
         Verb::Restart => "restart",
         Verb::ResetFailed => "reset-failed",
+        Verb::Log => "log",
     }
 }
 

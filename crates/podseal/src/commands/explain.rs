@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use podseal_core::explain::case::Case;
 use podseal_core::explain::document::{Document, next};
 use podseal_core::explain::{Answer, Explanation, Verdict, explain};
-use podseal_runtime::explain::{ExplainError, look, look_at_saved, recover, with_doctor};
+use podseal_runtime::explain::{ExplainError, Host, look, look_at_saved, look_in_runs, recover};
 
 use crate::cli::{Explain, ExplainFormat};
 use crate::{exit, output};
@@ -14,14 +14,7 @@ pub(super) fn run(arguments: &Explain) -> u8 {
     let scope = super::scope(arguments.system);
     let case = match (&arguments.journal, arguments.unit.as_deref()) {
         (Some(path), unit) => look_at_saved(scope, path, unit),
-        (None, unit) => look(scope, unit.unwrap_or_default()).map(|case| {
-            // What doctor finds counts only where something is wrong.
-            if case.is_troubled() {
-                with_doctor(case)
-            } else {
-                case
-            }
-        }),
+        (None, unit) => find(arguments, unit.unwrap_or_default()),
     };
     let case = match case {
         Ok(case) => case,
@@ -47,6 +40,18 @@ pub(super) fn run(arguments: &Explain) -> u8 {
         Verdict::Healthy | Verdict::Explained => exit::SUCCESS,
         Verdict::Unknown => exit::FAILURE,
     }
+}
+
+/// A unit of a run, unless a manager is asked for, or else of the manager.
+fn find(arguments: &Explain, name: &str) -> Result<Case, ExplainError> {
+    let host = Host::default();
+    if !arguments.user
+        && !arguments.system
+        && let Some(case) = look_in_runs(name, &host)?
+    {
+        return Ok(case);
+    }
+    look(super::scope(arguments.system), name, &host)
 }
 
 fn not_looked(error: &ExplainError) -> u8 {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::{self, socket};
 use podseal_core::listen::SocketOptions;
 use podseal_core::podman::{Pull, name_of};
@@ -102,12 +103,10 @@ fn observer<'a>(
     Box::new(move |unit, notice| {
         let called = called(name, unit);
         match notice {
-            Notice::Explained(answer) => {
-                output::note(format_args!("{called}: why: {}", answer.signature.cause));
-                for line in &answer.evidence {
-                    output::note(format_args!("{called}:      as seen in: {line}"));
+            Notice::Explained(short) => {
+                for line in why(&short).lines() {
+                    output::note(format_args!("{called}: {line}"));
                 }
-                output::note(format_args!("{called}: fix: {}", answer.signature.fix));
             }
             Notice::CannotRun { phase, error } => {
                 output::note(format_args!("{called}: {phase}:"));
@@ -140,6 +139,15 @@ fn observer<'a>(
             other => say(unit, words(&other)),
         }
     })
+}
+
+/// The first answer to why a service failed. What it said is on the screen
+/// already.
+fn why(short: &Short) -> String {
+    match short.id {
+        Some(_) => format!("why: {short}"),
+        None => "why: podseal does not know".into(),
+    }
 }
 
 /// Says what is left out of units, and what is sealed.

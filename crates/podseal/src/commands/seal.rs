@@ -11,6 +11,7 @@ use podseal_core::policy::seal::{ALLOW_CONNECT, Seal};
 use podseal_core::unit::effective::Origin;
 use podseal_core::unit::name::UnitName;
 use podseal_runtime::container_profile;
+use podseal_runtime::explain::{self, Host};
 use podseal_runtime::host;
 use podseal_runtime::linger;
 use podseal_runtime::plan::{self, Mend, Mended, PlanError, Planned, Request};
@@ -314,7 +315,13 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
     let changed = plans.iter().filter(|plan| !plan.is_done());
     let changed: BTreeSet<&UnitName> = changed.map(|plan| &plan.unit).collect();
     match manager {
-        Some(manager) => changed.iter().for_each(|unit| running(unit, manager)),
+        Some(manager) => {
+            let host = Host::default();
+            for unit in changed {
+                running(unit, manager);
+                failed(unit, manager, &host);
+            }
+        }
         None if changed.is_empty() => {}
         None => output::note(format_args!(
             "systemd was not asked to read it: for a unit of a running manager, run `systemctl {} daemon-reload`",
@@ -342,5 +349,15 @@ fn running(unit: &UnitName, manager: Manager) {
         Err(error) => output::warning(format_args!(
             "cannot tell whether {unit} is running: {error}"
         )),
+    }
+}
+
+/// Why a service fails that could be started anew, as it is now.
+fn failed(unit: &UnitName, manager: Manager, host: &Host) {
+    let state = manager.unit_properties(unit, &["ActiveState"]);
+    if state.is_ok_and(|state| matches!(state.get("ActiveState"), "failed" | "activating"))
+        && let Some(why) = explain::of_unit(manager, unit.as_str(), host)
+    {
+        output::note(format_args!("{unit} failed before: {why}"));
     }
 }

@@ -5,6 +5,7 @@ use podseal_core::status::facts::Container;
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
 use podseal_runtime::command::CommandError;
+use podseal_runtime::explain::Host;
 use podseal_runtime::host::User;
 use podseal_runtime::status::{name_containers, runs, systemd};
 use podseal_runtime::systemd::Manager;
@@ -20,12 +21,12 @@ mod table;
 
 /// Which manager's units are meant.
 pub(super) fn list(arguments: &List) -> u8 {
-    let (mut runs, mut status) = of_runs(&[]);
+    let (mut runs, mut status) = of_runs(&[], None);
     for run in &mut runs {
         run.units.retain(|unit| matches!(unit, Unit::Service(_)));
     }
     let scope = scope(arguments.what.system);
-    let managers = match of_manager(scope, &[]) {
+    let managers = match of_manager(scope, &[], None) {
         Ok(managers) => managers,
         Err(error) => {
             output::error(&error, None);
@@ -50,9 +51,10 @@ pub(super) fn list(arguments: &List) -> u8 {
 
 pub(super) fn status(arguments: &Status) -> u8 {
     let named = full_names(&arguments.units);
-    let (runs, mut status) = of_runs(&named);
+    let host = Host::default();
+    let (runs, mut status) = of_runs(&named, Some(&host));
     let scope = scope(arguments.what.system);
-    let managers = match of_manager(scope, &named) {
+    let managers = match of_manager(scope, &named, Some(&host)) {
         Ok(managers) => managers,
         Err(error) => {
             output::error(&error, None);
@@ -147,8 +149,9 @@ fn is_meant(wanted: &str, name: &str) -> bool {
     wanted == name || instance.is_ok_and(|template| template.as_str() == wanted)
 }
 
-/// The units of every run that are meant; all, where none is named.
-fn of_runs(named: &[String]) -> (Vec<document::Run>, u8) {
+/// The units of every run that are meant; all, where none is named. Why they
+/// failed is looked for where there is a `host` to look at.
+fn of_runs(named: &[String], host: Option<&Host>) -> (Vec<document::Run>, u8) {
     let Some((asked, status)) = ask_all() else {
         return (Vec::new(), exit::FAILURE);
     };
@@ -158,7 +161,9 @@ fn of_runs(named: &[String]) -> (Vec<document::Run>, u8) {
         let all = &response.units;
         let wanted = all.iter().filter(|unit| is_wanted(&unit.unit));
         document::Run {
-            units: wanted.map(|unit| runs::unit(unit, all, &user)).collect(),
+            units: wanted
+                .map(|unit| runs::unit(&run, unit, all, &user, host))
+                .collect(),
             name: run.name,
         }
     });
@@ -166,14 +171,19 @@ fn of_runs(named: &[String]) -> (Vec<document::Run>, u8) {
     (runs, status)
 }
 
-/// The units of a manager that are meant, if there is a manager.
-fn of_manager(scope: Scope, named: &[String]) -> Result<Vec<document::Manager>, CommandError> {
+/// The units of a manager that are meant, if there is a manager. Why they failed
+/// is looked for where there is a `host` to look at.
+fn of_manager(
+    scope: Scope,
+    named: &[String],
+    host: Option<&Host>,
+) -> Result<Vec<document::Manager>, CommandError> {
     let Some(manager) = Manager::reach(scope) else {
         return Ok(Vec::new());
     };
     let files = Units::of(scope);
     let units = if named.is_empty() {
-        systemd::services(manager, &files)?
+        systemd::services(manager, &files, host)?
     } else {
         let mut wanted = Vec::new();
         for name in named {
@@ -184,7 +194,7 @@ fn of_manager(scope: Scope, named: &[String]) -> Result<Vec<document::Manager>, 
                 _ => wanted.push(name.clone()),
             }
         }
-        systemd::named(manager, &files, &wanted)?
+        systemd::named(manager, &files, &wanted, host)?
     };
     Ok(vec![document::Manager { scope, units }])
 }

@@ -188,7 +188,7 @@ fn an_oci_runtime_that_does_not_work_is_said_to_fail() {
         said.expect(
             "oci-runtime",
             "problem",
-            &["fails at families and standard", "crun 1.23 or later"],
+            &["fails at every level", "crun 1.23 or later"],
         );
         assert!(said.is_in_the_way("oci-runtime", "standard"));
     } else {

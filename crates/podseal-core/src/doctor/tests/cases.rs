@@ -299,7 +299,7 @@ pub(super) const PODMAN: &[Case] = &[
         "oci-runtime",
         Status::Problem,
         STANDARD,
-        "works at families; fails at standard and strict: odd",
+        "works at families; fails at standard, strict: odd",
     ),
     // Failing at one level and not tried at the other, neither is shown.
     (

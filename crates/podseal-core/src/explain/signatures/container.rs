@@ -57,39 +57,45 @@ fn sigsys(case: &Case) -> Vec<String> {
 }
 
 fn unread(case: &Case) -> Vec<String> {
-    let waiting = case.not_accepted().iter();
-    waiting
-        .map(|(address, count)| {
-            format!("kernel: connections that wait on {address} to be accepted: {count}")
-        })
-        .collect()
+    queues(case.not_accepted().iter()).collect()
 }
 
-/// Well ended starts, again and again, until systemd gave up.
+fn queues<'a>(waiting: impl Iterator<Item = &'a (String, u32)>) -> impl Iterator<Item = String> {
+    waiting.map(|(address, count)| {
+        format!("kernel: connections that wait on {address} to be accepted: {count}")
+    })
+}
+
+/// Well ended starts, again and again, until systemd gave up or as yet.
 fn exits_at_once(case: &Case) -> Vec<String> {
+    let service = &case.service;
     let limits = ["service-start-limit-hit", "trigger-limit-hit"];
     let mut sockets = case.sockets.iter();
-    let Some(socket) = sockets.find(|socket| limits.contains(&socket.result.as_str())) else {
-        return Vec::new();
-    };
-    let service = &case.service;
+    let given_up = sockets.find(|socket| limits.contains(&socket.result.as_str()));
     let status = service.ended.as_ref();
     let ended_well = !case.has_own_failure()
         && status.is_none_or(|ended| ended.code == "exited" && ended.status == 0);
-    let was_started =
-        case.log.entries.iter().any(|entry| {
+    let was_started = service.good_ends() > 0
+        || case.log.entries.iter().any(|entry| {
             entry.unit.as_deref() == Some(&service.name) && entry.is(message_id::STARTED)
         });
-    if !ended_well || !was_started {
-        return Vec::new();
+    let (name, ends) = (&service.name, service.good_ends());
+    match given_up {
+        Some(socket) if ended_well && was_started => vec![
+            format!("systemd: {name} ended without an error each time"),
+            format!(
+                "systemd: {} failed with result '{}'",
+                socket.name, socket.result
+            ),
+        ],
+        None if ended_well && case.keeps_ending() => {
+            let times = format!("{name} ended {ends} times within a minute, without an error");
+            let mut evidence = vec![format!("systemd: {times}")];
+            evidence.extend(queues(case.facts.waiting.iter().flatten()));
+            evidence
+        }
+        _ => Vec::new(),
     }
-    vec![
-        format!("systemd: {} ended without an error each time", service.name),
-        format!(
-            "systemd: {} failed with result '{}'",
-            socket.name, socket.result
-        ),
-    ]
 }
 
 fn without_socket(case: &Case) -> Vec<String> {
@@ -165,7 +171,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         id: "never-accepts",
         title: "the server runs and accepts no connection",
         cause: "the service is running and does not take the connections on its socket: it ignores the socket it was handed, or hangs",
-        wanted: "connections in the queue of a TCP socket, and none that were accepted, while the service has been running for 5 seconds",
+        wanted: "connections in the queue of a TCP or UNIX socket, and none that were accepted, while the service has been running for 5 seconds",
         fix: "use a server that takes the socket it is handed (LISTEN_FDS, sd_listen_fds(3)), or tell it to",
         next: "journalctl{scope} -e -u {service}",
         link: Some("sd_listen_fds(3)"),
@@ -176,8 +182,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
     Signature {
         id: "exits-at-once",
         title: "the service ends well, without having served",
-        cause: "the service ended without an error and without taking the connection, so that it was started again and again until systemd gave up",
-        wanted: "starts that ended well, and a socket that failed with service-start-limit-hit or trigger-limit-hit",
+        cause: "the service ends without an error and without taking the connection, so that its socket starts it again and again until systemd gives up",
+        wanted: "starts that ended well, and a socket that failed with service-start-limit-hit or trigger-limit-hit, or on which connections wait",
         fix: "use a server that takes the socket it is handed (LISTEN_FDS, sd_listen_fds(3)) and keeps running; with `podman run --detach` the unit needs Type=notify or Type=forking",
         next: "podseal check{scope} {service}",
         link: Some("systemd.socket(5), TriggerLimitIntervalSec="),

@@ -193,13 +193,14 @@ pub(super) const UNITS: &[Signature] = &[
         id: "program-missing",
         title: "a program of the unit is not there",
         cause: "a command of the unit names a program that is not there",
-        wanted: "systemd's message about the program",
+        wanted: "systemd's or podseal's message about the program",
         fix: "install the program, or correct the path in the unit",
         next: "podseal show{scope} {service}",
         link: Some("systemd.exec(5), status 203"),
         shows: Shows::Says(&[
             systemd(&["Unable to locate executable", "No such file or directory"]),
             systemd(&["Failed at step EXEC spawning", "No such file or directory"]),
+            podseal(&["is not installed, or not in PATH"]),
         ]),
         still: Some(|case| missing(case, "")),
         ..ROW
@@ -208,14 +209,17 @@ pub(super) const UNITS: &[Signature] = &[
         id: "address-in-use",
         title: "something else listens on the address",
         cause: "another process listens on the socket's address already",
-        wanted: "systemd's message about the socket",
+        wanted: "systemd's or podseal's message about the socket",
         fix: "stop the other process (`ss -ltnp` shows it), or give the socket another address",
         next: "ss -ltnp",
         link: Some("systemd.socket(5)"),
-        shows: Shows::Says(&[systemd(&[
-            "Failed to create listening socket",
-            "Address already in use",
-        ])]),
+        shows: Shows::Says(&[
+            systemd(&[
+                "Failed to create listening socket",
+                "Address already in use",
+            ]),
+            podseal(&["cannot listen on ", "Address already in use"]),
+        ]),
         still: Some(taken),
         ..ROW
     },
@@ -223,29 +227,35 @@ pub(super) const UNITS: &[Signature] = &[
         id: "privileged-port",
         title: "a port that needs privileges",
         cause: "the user may not listen on so low a port",
-        wanted: "systemd's message about the socket",
-        fix: "use a port from net.ipv4.ip_unprivileged_port_start (1024) on, or lower that setting",
+        wanted: "systemd's or podseal's message about the socket",
+        fix: "use a port from net.ipv4.ip_unprivileged_port_start (1024) on, lower that setting, or have the system's manager open it (--system)",
         next: "sysctl net.ipv4.ip_unprivileged_port_start",
         link: Some("ip(7)"),
-        shows: Shows::Says(&[systemd(&[
-            "Failed to create listening socket (",
-            "): Permission denied",
-        ])
-        .without(&["socket (/", "socket (@"])]),
+        shows: Shows::Says(&[
+            systemd(&[
+                "Failed to create listening socket (",
+                "): Permission denied",
+            ])
+            .without(&["socket (/", "socket (@"]),
+            podseal(&["cannot listen on ", "Permission denied"]).without(&[" on /", ":/", "@"]),
+        ]),
         ..ROW
     },
     Signature {
         id: "socket-path-forbidden",
         title: "a path at which the socket may not be made",
         cause: "the user may not make the socket file at its path",
-        wanted: "systemd's message about the socket",
+        wanted: "systemd's or podseal's message about the socket",
         fix: "use a path in a directory of the user's, such as %t",
         next: "podseal show{scope} {socket}",
         link: Some("systemd.socket(5)"),
-        shows: Shows::Says(&[systemd(&[
-            "Failed to create listening socket (/",
-            "): Permission denied",
-        ])]),
+        shows: Shows::Says(&[
+            systemd(&[
+                "Failed to create listening socket (/",
+                "): Permission denied",
+            ]),
+            podseal(&["cannot listen on /", "Permission denied"]),
+        ]),
         ..ROW
     },
     Signature {

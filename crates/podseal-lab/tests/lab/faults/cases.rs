@@ -35,6 +35,7 @@ pub(super) const fn fault(name: &'static str, first: &'static str, script: &'sta
 /// there is no pause process: `alone` removes all.
 pub(super) const PRELUDE: &str = r#"
 mkdir -p ~/.config/systemd/user; cd ~/.config/systemd/user || exit 1
+began=$(date +%s)
 run="/usr/bin/podman --runtime=runc run --rm --network=none --pull=never"
 host="-v /usr:/usr:ro localhost/host"
 pre="ExecStartPre=+/usr/bin/podseal pause ensure --quiet"
@@ -44,6 +45,7 @@ plain() { { printf '[Unit]\nStartLimitBurst=2\n[Service]\nTimeoutStopSec=2\n'; c
 sealed() { { printf 'RestrictAddressFamilies=AF_UNIX AF_NETLINK\nNoNewPrivileges=yes\n'; cat; } | plain; }
 socket() { printf '[Socket]\nListenStream=%s\n' "$1" > "$name.socket"; systemctl --user daemon-reload; }
 alone() { until podman rm --all --force --time=0 > /dev/null 2>&1; do :; done; }
+said() { journalctl --user --since="@$began" -u "$name.service" | grep -c "$1"; }
 listen() { socket "127.0.0.1:$1"; systemctl --user start "$name.socket"; }
 poke() { listen "$1"; bash -c "exec 3<>/dev/tcp/127.0.0.1/$1"; wait_for "$name.socket" failed; }
 "#;
@@ -289,6 +291,34 @@ X
 listen 7119; bash -c "exec 3<>/dev/tcp/127.0.0.1/7119"; wait_for $name.service active
 until podseal explain $name | grep -q accept; do sleep 0.2; done"#,
     ),
+    fault(
+        "never-unix",
+        "never-accepts",
+        r"sealed <<X
+$pre
+ExecStart=$run $host sleep 1000
+X
+socket %t/$name.sock; systemctl --user start $name.socket
+perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new($ARGV[0]) or die' $XDG_RUNTIME_DIR/$name.sock
+wait_for $name.service active; until podseal explain $name | grep -q accept; do sleep 0.2; done",
+    ),
+    // Too slow for systemd's limits, so that its socket starts it for ever.
+    fault(
+        "tries-again",
+        "image-missing",
+        r#"printf '[Service]\nExecStart=/bin/sh -c "sleep 3; exec %s localhost/not-there"\n' "$run" > $name.service
+listen 7133; bash -c "exec 3<>/dev/tcp/127.0.0.1/7133"
+until [ "$(said 'Failed with result')" -ge 3 ] && [ "$(said 'image not known')" -ge 1 ]; do sleep 0.1; done
+wait_for $name.service active"#,
+    ),
+    fault(
+        "ends-again",
+        "exits-at-once",
+        r#"printf '[Service]\nExecStart=/bin/sleep 3\n' > $name.service
+listen 7134; bash -c "exec 3<>/dev/tcp/127.0.0.1/7134"
+until [ "$(said Started)" -ge 4 ]; do sleep 0.1; done"#,
+    )
+    .or("healthy"),
     fault(
         "preserve",
         "preserve-fds",

@@ -33,6 +33,23 @@ systemctl --user daemon-reload; systemctl --user start $name.service
 until journalctl --user -u $name.service | grep -q ready; do sleep 0.1; done"#,
     ),
     fault(
+        "restarted",
+        "healthy",
+        r"printf '[Service]\nExecStart=/bin/sleep 1000\n' > $name.service
+listen 7208; systemctl --user stop $name.socket
+for i in 1 2 3 4; do systemctl --user restart $name.service; done",
+    ),
+    // A server that ends when it has served.
+    fault(
+        "ends-well",
+        "healthy",
+        r#"cat > $name.service <<'X'
+[Service]
+ExecStart=/usr/bin/perl -e 'open(L, "+<&=3"); accept(C, L); syswrite(C, "hello\\n")'
+X
+listen 7209; for i in 1 2 3 4; do [ "$(bash -c 'exec 3<>/dev/tcp/127.0.0.1/7209; cat <&3')" = hello ] || exit 1; wait_for $name.service inactive; done"#,
+    ),
+    fault(
         "own-message",
         "unknown",
         r#"sealed <<X

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use podseal_core::explain::short::Short;
 use podseal_core::status::document::{Document, Unit};
 use podseal_core::status::facts::{HeldSocket, Process, Relation, Role, Socket, State};
 use podseal_core::status::{Live, Problem, Report, of_socket};
@@ -41,6 +42,7 @@ fn group(page: &mut Page, name: &str, units: &[Unit]) {
                 page.line(&format!("  {head}"));
                 let queue = queues(&unit.socket);
                 page.field("queue", &queue);
+                why(page, unit.why.as_ref());
             }
             Unit::Service(report) => service(page, report),
         }
@@ -70,6 +72,7 @@ fn service(page: &mut Page, report: &Report) {
         None => format!("{DOUBT}SEAL NOT SEEN{DOUBT:#}"),
     };
     page.line(&format!("  {}", head(&report.state, &[], Some(sealed))));
+    why(page, report.why.as_ref());
     problems(page, &report.problems);
     page.field("files", &promised(report));
     page.field("seen", &seen(report));
@@ -110,6 +113,18 @@ fn service(page: &mut Page, report: &Report) {
     if report.level.is_some() {
         let risks = report.residual_risks.join("; ");
         page.field("open", &format!("{risks} (SECURITY.md)"));
+    }
+}
+
+/// Why it failed, where it did.
+fn why(page: &mut Page, why: Option<&Short>) {
+    let Some(why) = why else {
+        return;
+    };
+    let text = why.to_string();
+    let names = std::iter::once("why").chain(std::iter::repeat(""));
+    for (name, line) in names.zip(text.lines()) {
+        page.field_in(BAD, name, line.trim_start());
     }
 }
 

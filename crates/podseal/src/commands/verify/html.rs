@@ -185,7 +185,10 @@ mod tests {
         let reports = [
             (Place::Podman, Ok(sealed.clone())),
             (Place::OciRuntime, Ok(sealed)),
-            (Place::Container, Err("no <image> & \"none\"".to_owned())),
+            (
+                Place::Container,
+                Err("no <image> & \"none\"".to_owned().into()),
+            ),
         ];
         let document = Document::new("a&b.service", &Seal::default(), &control, &reports);
         page(&document)

@@ -16,6 +16,9 @@ pub(super) fn text(document: &Document) -> String {
                 "\nNothing could be tried in the place of {}: {failure}\n",
                 stop.place
             );
+            if let Some(why) = &stop.why {
+                let _ = writeln!(text, "  why: {}", why.to_string().replace('\n', "\n  "));
+            }
         }
     }
     for verdict in [Verdict::Open, Verdict::Accepted, Verdict::Inconclusive] {
