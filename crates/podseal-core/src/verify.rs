@@ -2,10 +2,12 @@
 //! of every probe in a copy of the service.
 //!
 //! [`copy`] says what the copies are, [`subject`] what is copied, and
-//! [`document`] is what is reported. How a copy is run is for podseal-runtime.
+//! [`document`] is what is reported; [`running`] is what the service itself
+//! shows. How a copy is run is for podseal-runtime.
 
 pub mod copy;
 pub mod document;
+pub mod running;
 pub mod subject;
 
 use std::fmt;

@@ -8,6 +8,8 @@ use podseal_core::probe::{Attempt, Outcome, PROBES, ProbeReport, ProbeResult};
 use podseal_sys::attempt;
 use rustix::process::Pid;
 
+use crate::live;
+
 mod container;
 mod files;
 mod loaded;
@@ -85,6 +87,7 @@ pub fn run(sacrifices: &[Sacrifice<'_>], outside: &Outside) -> ProbeReport {
     ProbeReport {
         version: ProbeReport::VERSION,
         results: results.collect(),
+        process: live::own(),
     }
 }
 

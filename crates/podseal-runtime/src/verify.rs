@@ -1,6 +1,6 @@
 //! Proving the seal of a service: copies of it are made and run, with the
 //! probe program in the place of Podman, of the OCI runtime and of the
-//! container's program. The service itself is not touched.
+//! container's program. The service itself is looked at, and not touched.
 //!
 //! What a copy is, and what its probes say, is decided in
 //! [`podseal_core::verify`].
@@ -21,6 +21,7 @@ use podseal_core::verify::document::Document;
 use podseal_core::verify::subject::{NoSubject, Subject};
 
 use crate::command::{self, CommandError, Output};
+use crate::control::ControlError;
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::proof::{Named, ProofError, Trial};
@@ -30,6 +31,7 @@ use run::Running;
 use traces::Traces;
 
 mod run;
+mod running;
 mod same;
 mod traces;
 
@@ -91,13 +93,16 @@ pub enum VerifyError {
     Instance(#[from] InstanceError),
     /// The probes could not be made without a seal.
     #[error("cannot make the probes without a seal")]
-    Control {
+    Unsealed {
         /// Why.
         source: ProofError,
     },
     /// systemd could not be asked.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// Who runs services could not be asked.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// Something else failed.
     #[error("cannot {what}")]
     Io {
@@ -136,7 +141,8 @@ impl VerifyError {
             ),
             Self::Instance(error) => Some(error.hint()),
             Self::Left { .. } => Some("`podseal verify` of any service tries again".into()),
-            Self::Control { .. } | Self::Command(_) | Self::Io { .. } | Self::Interrupted => None,
+            Self::Control(error) => error.hint(),
+            Self::Unsealed { .. } | Self::Command(_) | Self::Io { .. } | Self::Interrupted => None,
         }
     }
 }
@@ -183,7 +189,8 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
     if !left.is_empty() {
         return Err(VerifyError::Left { unit, causes: left });
     }
-    Ok(Document::new(&unit, &seal, &control, &reports))
+    let running = running::look(request, &user, &reports)?;
+    Ok(Document::new(&unit, &seal, &control, &reports, running))
 }
 
 /// One verification.
@@ -216,7 +223,7 @@ impl Verification<'_> {
             let command = words.chain([self.podseal.clone()]).collect();
             Trial::new().and_then(|trial| trial.run(command))
         };
-        let mut control = run(&[]).map_err(|source| VerifyError::Control { source })?;
+        let mut control = run(&[]).map_err(|source| VerifyError::Unsealed { source })?;
         let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
         let has_refused = control.results.iter().any(|r| is_refused(&r.outcome));
         if has_refused && command::find("unshare").is_some() {
@@ -239,7 +246,7 @@ impl Verification<'_> {
 
     /// The probes at a place of the copy, or why there are none.
     fn probe(&self, place: Place) -> Result<Result<ProbeReport, String>, VerifyError> {
-        let trial = Trial::new().map_err(|source| VerifyError::Control { source })?;
+        let trial = Trial::new().map_err(|source| VerifyError::Unsealed { source })?;
         let path = |name: String| self.directory.join(name).to_string_lossy().into_owned();
         let files = Files {
             socket: path(format!("{}.socket", place.word())),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::running::Running;
 use super::{Goal, Place, Verdict, evidence, is_absent, is_promised, judge};
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
@@ -11,7 +12,7 @@ use crate::probe::{self, Outcome, PROBES, Probe, ProbeReport};
 pub const VERSION: u32 = 1;
 
 /// The whole report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Document {
     version: u32,
@@ -20,14 +21,18 @@ pub struct Document {
     /// The level whose promises it is held to.
     pub level: String,
     /// The highest level whose every promise was seen to be kept, at every
-    /// place; null where not even the lowest was.
+    /// place; null where not even the lowest was, or the service runs with less
+    /// than its copies.
     pub reached: Option<String>,
-    /// What was found about the level's promises: the worst of it.
+    /// What was found about the level's promises, in the copies and by the
+    /// service itself: the worst of it.
     pub verdict: Verdict,
     /// Where the probes were made.
     pub places: Vec<Stop>,
     /// One row for each probe.
     pub probes: Vec<Row>,
+    /// The service itself.
+    pub running: Running,
     /// What the level leaves open in any case.
     pub residual_risks: Vec<String>,
 }
@@ -95,9 +100,15 @@ pub struct Finding {
 pub type Reported = (Place, Result<ProbeReport, String>);
 
 impl Document {
-    /// Judges a service by what its probes came to.
+    /// Judges a service by what its probes came to, and by itself.
     #[must_use]
-    pub fn new(unit: &str, seal: &Seal, control: &ProbeReport, reports: &[Reported]) -> Self {
+    pub fn new(
+        unit: &str,
+        seal: &Seal,
+        control: &ProbeReport,
+        reports: &[Reported],
+        running: Running,
+    ) -> Self {
         let level = seal.level;
         let rows = PROBES.iter().map(|probe| {
             let without = outcome(Ok(control), probe.id);
@@ -125,8 +136,10 @@ impl Document {
             version: VERSION,
             unit: unit.to_owned(),
             level: level.to_string(),
-            reached: reached(&probes).map(|level| level.to_string()),
-            verdict: worst(&probes),
+            reached: reached(&probes)
+                .filter(|_| matches!(running.verdict, None | Some(Verdict::Closed)))
+                .map(|level| level.to_string()),
+            verdict: running.and(worst(&probes)),
             places: reports
                 .iter()
                 .map(|(place, report)| Stop {
@@ -135,6 +148,7 @@ impl Document {
                 })
                 .collect(),
             probes,
+            running,
             residual_risks: level
                 .residual_risks()
                 .iter()
@@ -145,6 +159,12 @@ impl Document {
 }
 
 impl Document {
+    /// Whether something is open in the copies that the level promises to close.
+    #[must_use]
+    pub fn copies_are_open(&self) -> bool {
+        worst(&self.probes) == Verdict::Open
+    }
+
     /// What was found of all ways that lead from a place to a goal: the worst
     /// of it. None where none was tried.
     #[must_use]
@@ -267,6 +287,7 @@ mod tests {
                     })
                 })
                 .collect(),
+            process: None,
         }
     }
 
@@ -364,9 +385,44 @@ mod tests {
                 Verdict::Open,
             ),
         ] {
-            let document = Document::new("a.service", &seal(level), control, &everywhere(sealed));
+            let document = Document::new(
+                "a.service",
+                &seal(level),
+                control,
+                &everywhere(sealed),
+                Running::default(),
+            );
             assert_eq!(&document.reached, reached, "{level}");
             assert_eq!(document.verdict, verdict, "{level}");
+        }
+    }
+
+    #[test]
+    fn the_running_service_counts() {
+        let works = report(|_| Some(Outcome::Succeeded));
+        let closed = report(|_| Some(Outcome::Refused { errno: 13 }));
+        let open = report(|_| Some(Outcome::Succeeded));
+        for (sealed, seen, verdict, is_reached) in [
+            (&closed, None, Verdict::Closed, true),
+            (&closed, Some(Verdict::Closed), Verdict::Closed, true),
+            (
+                &closed,
+                Some(Verdict::Inconclusive),
+                Verdict::Inconclusive,
+                false,
+            ),
+            (&closed, Some(Verdict::Open), Verdict::Open, false),
+            (&open, Some(Verdict::Closed), Verdict::Open, false),
+            (&open, Some(Verdict::Inconclusive), Verdict::Open, false),
+        ] {
+            let running = Running {
+                verdict: seen,
+                ..Running::default()
+            };
+            let seal = seal(Level::Standard);
+            let document = Document::new("a.service", &seal, &works, &everywhere(sealed), running);
+            assert_eq!(document.verdict, verdict, "{seen:?}");
+            assert_eq!(document.reached.is_some(), is_reached, "{seen:?}");
         }
     }
 
@@ -383,7 +439,13 @@ mod tests {
         });
         let mut reports = everywhere(&sealed);
         reports[2].1 = Err("no image".to_owned());
-        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
+        let document = Document::new(
+            "a.service",
+            &seal(Level::Standard),
+            &works,
+            &reports,
+            Running::default(),
+        );
         for (place, goal, path) in [
             (Place::Podman, Goal::Network, Some(Verdict::Open)),
             (Place::Podman, Goal::Socket, Some(Verdict::Accepted)),
@@ -392,7 +454,13 @@ mod tests {
         ] {
             assert_eq!(document.path(place, goal), path, "{place} {goal:?}");
         }
-        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
+        let nowhere = Document::new(
+            "a.service",
+            &seal(Level::Standard),
+            &works,
+            &[],
+            Running::default(),
+        );
         assert_eq!(nowhere.path(Place::Podman, Goal::Network), None);
     }
 
@@ -402,14 +470,26 @@ mod tests {
         let closed = report(|_| Some(Outcome::Refused { errno: 13 }));
         let mut reports = everywhere(&closed);
         reports[2].1 = Err("no image".to_owned());
-        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
+        let document = Document::new(
+            "a.service",
+            &seal(Level::Standard),
+            &works,
+            &reports,
+            Running::default(),
+        );
         assert_eq!(document.verdict, Verdict::Inconclusive);
         assert_eq!(document.reached, None);
         assert_eq!(document.places[2].failure.as_deref(), Some("no image"));
         let row = &document.probes[0];
         assert_eq!(row.findings[2].verdict, Verdict::Inconclusive);
         assert_eq!(row.findings[2].evidence.text, "not tried: no image");
-        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
+        let nowhere = Document::new(
+            "a.service",
+            &seal(Level::Standard),
+            &works,
+            &[],
+            Running::default(),
+        );
         assert_eq!(nowhere.verdict, Verdict::Inconclusive);
         assert_eq!(nowhere.reached, None);
     }

@@ -88,10 +88,24 @@ fn the_recipe_by_hand_and_sealed() {
     }
     expect_nothing_left(&machine);
 
+    // What runs was started before: the copies keep what it does not.
     machine.user("podseal seal verified").text();
+    let ended = verify(&machine, "verified");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for part in [
+        "but what runs is LESS; proven: no level",
+        "[started-before-seal]; fix: restart the service",
+        "[process-unsealed]; fix: restart the service",
+    ] {
+        assert!(ended.stdout.contains(part), "no {part:?} in {ended:?}");
+    }
+
+    machine.user("systemctl --user restart verified").text();
     let ended = verify(&machine, "verified");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stdout.contains("proven: level standard"), "{ended:?}");
+    let line = "The running service: every process has what one of a copy had";
+    assert!(ended.stdout.contains(line), "{ended:?}");
     for title in [
         "listener: AF_UNSPEC, connect",
         "signal to a process outside",
@@ -101,6 +115,36 @@ fn the_recipe_by_hand_and_sealed() {
     }
     expect_nothing_left(&machine);
     machine.user("systemctl --user stop verified.socket verified.service; podseal unseal verified");
+}
+
+/// Who is not the user, and not root in the container either.
+#[test]
+fn processes_of_the_containers_users_are_looked_at() {
+    let Some(machine) = Machine::alone("a user of the container") else {
+        return;
+    };
+    write(&machine, "numbered", 7025);
+    let dropin = ".config/systemd/user/numbered.service.d/10-user.conf";
+    machine.write(&[(
+        dropin,
+        format!(
+            "[Service]\nExecStart=\nExecStart=/usr/bin/podman --runtime=runc run --rm --replace \
+             --name=%N --user=1000 --network=none --pull=never {IMAGE} echo\n"
+        ),
+    )]);
+    let script = "systemctl --user daemon-reload && podseal seal numbered && \
+                  systemctl --user start numbered.socket && \
+                  exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/7025; echo one >&3; head -n 1 <&3; \
+                  podseal verify numbered; code=$?; podseal unseal numbered; \
+                  systemctl --user stop numbered.socket numbered.service; exit $code'";
+    let ended = machine.user(script);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut lines = ended.stdout.lines();
+    let process = lines.find(|line| line.contains("podseal, container, no_new_privs"));
+    let process = process.unwrap_or_else(|| panic!("{ended:?}"));
+    let socket = "the service's TCP listener 127.0.0.1:7025";
+    assert!(process.contains(socket), "{process}");
+    expect_nothing_left(&machine);
 }
 
 /// What the service has from a drop-in for all services, and in which order.

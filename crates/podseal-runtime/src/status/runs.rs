@@ -19,6 +19,12 @@ pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
             service: unit.service.clone(),
         }));
     }
+    Unit::Service(Box::new(examine(service(unit, all, user))))
+}
+
+/// What was seen of a service, of all units that its run has.
+#[must_use]
+pub fn service(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Service {
     let whose = Whose {
         pids: &unit.processes,
         main: unit.main_pid,
@@ -32,7 +38,7 @@ pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
     };
     let container = processes.as_deref().ok().and_then(live::container);
     let own = |other: &&UnitStatus| other.service.as_ref() == Some(&unit.unit);
-    let facts = Service {
+    Service {
         state: state(unit),
         promise: Promise::told(&unit.mechanisms),
         unread: None,
@@ -40,8 +46,8 @@ pub fn unit(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Unit {
         sockets: all.iter().filter(own).map(socket).collect(),
         container: container.map(unnamed),
         loaded: None,
-    };
-    Unit::Service(Box::new(examine(facts)))
+        copies: None,
+    }
 }
 
 fn state(unit: &UnitStatus) -> State {

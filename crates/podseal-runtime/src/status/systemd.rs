@@ -99,6 +99,39 @@ fn templates(units: &Units) -> Vec<UnitName> {
 /// # Errors
 /// systemd could not be asked.
 pub fn named(manager: Manager, units: &Units, names: &[String]) -> Result<Vec<Unit>, CommandError> {
+    let found = look(manager, units, names)?.into_iter();
+    Ok(found
+        .map(|found| match found {
+            Found::Socket(unit) => Unit::Socket(unit),
+            Found::Service(facts) => Unit::Service(Box::new(examine(*facts))),
+        })
+        .collect())
+}
+
+/// What was seen of one service. None where systemd does not have it.
+///
+/// # Errors
+/// systemd could not be asked.
+pub fn facts(
+    manager: Manager,
+    units: &Units,
+    name: &UnitName,
+) -> Result<Option<Service>, CommandError> {
+    let found = look(manager, units, &[name.to_string()])?.into_iter();
+    let mut services = found.filter_map(|found| match found {
+        Found::Socket(_) => None,
+        Found::Service(facts) => Some(*facts),
+    });
+    Ok(services.next())
+}
+
+/// What was seen of a unit.
+enum Found {
+    Socket(Box<SocketUnit>),
+    Service(Box<Service>),
+}
+
+fn look(manager: Manager, units: &Units, names: &[String]) -> Result<Vec<Found>, CommandError> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let found = manager.properties(&names, PROPERTIES)?;
     let sockets: BTreeSet<String> = found
@@ -127,7 +160,7 @@ pub fn named(manager: Manager, units: &Units, names: &[String]) -> Result<Vec<Un
             continue;
         }
         if has_type(id, "socket") {
-            shown.push(Unit::Socket(Box::new(SocketUnit {
+            shown.push(Found::Socket(Box::new(SocketUnit {
                 socket: socket(properties, &mut tables),
                 service: properties.text("Triggers"),
             })));
@@ -137,7 +170,7 @@ pub fn named(manager: Manager, units: &Units, names: &[String]) -> Result<Vec<Un
                 .filter(|(_, socket)| is_own(properties, socket))
                 .map(|(socket, _)| socket.clone());
             let facts = service(units, properties, own.collect(), &user);
-            shown.push(Unit::Service(Box::new(examine(facts))));
+            shown.push(Found::Service(Box::new(facts)));
         }
     }
     Ok(shown)
@@ -225,6 +258,7 @@ fn service(units: &Units, properties: &Properties, sockets: Vec<Socket>, user: &
             system_call_architectures: properties.get("SystemCallArchitectures").to_owned(),
             system_call_filter: !matches!(properties.get("SystemCallFilter"), "" | "~"),
         }),
+        copies: None,
         state,
     }
 }

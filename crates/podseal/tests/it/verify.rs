@@ -13,6 +13,8 @@ use crate::fixture::{Ended, Place, Running, eventually, output, without_landlock
 use crate::recipe::options;
 use crate::schema::Schema;
 
+mod running;
+
 const SCHEMA: &str = include_str!("../../../../docs/schema/verify.schema.json");
 
 /// The drop-in's restrictions, as far as `podseal run` needs them said.
@@ -109,6 +111,8 @@ fn two_at_once_do_not_meet(lab: &Lab) {
     lab.expect_nothing_left();
 }
 
+use running::what_runs_is_held_against_the_copies;
+
 macro_rules! scenarios {
     ($($name:ident),* $(,)?) => {
         mod by_root {
@@ -124,6 +128,7 @@ scenarios![
     a_seal_is_proven_at_every_place,
     a_weaker_seal_is_told_from_a_stronger,
     two_at_once_do_not_meet,
+    what_runs_is_held_against_the_copies,
 ];
 
 /// A place with a program in Podman's place that does what a script says where
