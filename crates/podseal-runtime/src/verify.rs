@@ -21,7 +21,7 @@ use podseal_core::verify::document::Document;
 use podseal_core::verify::subject::{NoSubject, Subject};
 
 use crate::command::{self, CommandError, Output};
-use crate::control::ControlError;
+use crate::control::Run;
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::proof::{Named, ProofError, Trial};
@@ -40,7 +40,7 @@ mod traces;
 pub enum Runner {
     /// systemd.
     Manager(Manager),
-    /// `podseal run --units`.
+    /// `podseal run`.
     Supervisor,
 }
 
@@ -53,6 +53,8 @@ pub struct Request<'a> {
     pub level: Option<Level>,
     /// Who runs it.
     pub runner: Runner,
+    /// The run that has it, where it is not systemd and there is one.
+    pub run: Option<&'a Run>,
 }
 
 /// Why nothing was shown.
@@ -100,9 +102,6 @@ pub enum VerifyError {
     /// systemd could not be asked.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// Who runs services could not be asked.
-    #[error(transparent)]
-    Control(#[from] ControlError),
     /// Something else failed.
     #[error("cannot {what}")]
     Io {
@@ -141,7 +140,6 @@ impl VerifyError {
             ),
             Self::Instance(error) => Some(error.hint()),
             Self::Left { .. } => Some("`podseal verify` of any service tries again".into()),
-            Self::Control(error) => error.hint(),
             Self::Unsealed { .. } | Self::Command(_) | Self::Io { .. } | Self::Interrupted => None,
         }
     }

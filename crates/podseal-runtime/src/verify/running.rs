@@ -6,7 +6,7 @@ use podseal_core::verify::document::Reported;
 use podseal_core::verify::running::Running;
 
 use super::{Request, Runner, VerifyError};
-use crate::control::{self, Verb};
+use crate::control::Verb;
 use crate::host::User;
 use crate::live;
 use crate::status::{runs, systemd};
@@ -23,7 +23,7 @@ pub(super) fn look(
             let units = Units::of(manager.scope());
             systemd::facts(manager, &units, &request.service.unit)?
         }
-        Runner::Supervisor => of_run(request, user)?,
+        Runner::Supervisor => of_run(request, user),
     };
     let under = |wanted: Place| -> Option<Restrictions> {
         let mut at = reports.iter().filter(|(place, _)| *place == wanted);
@@ -37,21 +37,15 @@ pub(super) fn look(
     Ok(facts.map_or_else(Running::default, |facts| Running::new(facts, copies)))
 }
 
-/// What a `podseal run` has of the service, if one has it.
-fn of_run(request: &Request<'_>, user: &User) -> Result<Option<Service>, VerifyError> {
-    let name = request.service.unit.as_str();
-    for run in control::runs(user)? {
-        let response = match run.ask(Verb::Status, &[]) {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::info!(%error, "a run was not asked");
-                continue;
-            }
-        };
-        let all = &response.units;
-        if let Some(unit) = all.iter().find(|unit| unit.unit == name) {
-            return Ok(Some(runs::service(unit, all, user)));
-        }
-    }
-    Ok(None)
+/// What the run has of the service, if it has not ended meanwhile.
+fn of_run(request: &Request<'_>, user: &User) -> Option<Service> {
+    let response = request.run?.ask(Verb::Status, &[]);
+    let all = response
+        .inspect_err(|error| tracing::info!(%error, "the run was not asked"))
+        .ok()?
+        .units;
+    let unit = all
+        .iter()
+        .find(|unit| unit.unit == request.service.unit.as_str())?;
+    Some(runs::service(unit, &all, user))
 }

@@ -22,7 +22,8 @@ use super::Level;
 /// shown, 3 something that it promises could not be tried or seen.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// A service of the user's manager (the default).
+    /// A service of the user's manager. By default it is one of a `podseal run`
+    /// of this user, or else of this manager.
     #[arg(long)]
     pub(crate) user: bool,
 
@@ -31,7 +32,7 @@ pub(crate) struct Verify {
     pub(crate) system: bool,
 
     /// A service whose file is in this directory, as `podseal run --units DIR`
-    /// runs it.
+    /// runs it or would.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["user", "system"])]
     pub(crate) units: Option<PathBuf>,
 

@@ -111,7 +111,7 @@ fn two_at_once_do_not_meet(lab: &Lab) {
     lab.expect_nothing_left();
 }
 
-use running::what_runs_is_held_against_the_copies;
+use running::{a_run_of_an_image_is_verified_by_its_name, what_runs_is_held_against_the_copies};
 
 macro_rules! scenarios {
     ($($name:ident),* $(,)?) => {
@@ -129,6 +129,7 @@ scenarios![
     a_weaker_seal_is_told_from_a_stronger,
     two_at_once_do_not_meet,
     what_runs_is_held_against_the_copies,
+    a_run_of_an_image_is_verified_by_its_name,
 ];
 
 /// A place with a program in Podman's place that does what a script says where

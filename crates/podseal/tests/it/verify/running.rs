@@ -51,8 +51,9 @@ pub(super) fn what_runs_is_held_against_the_copies(lab: &Lab) {
 
     units.ask(&["restart", "web.service"]).expect(0, &[]);
     let before = hello(&address);
-    let ended = output(&mut lab.place.command(&verify(&["--format=json"])));
-    ended.expect(0, &[]);
+    // It is found by its name as well.
+    let ended = output(&mut lab.place.command(&["verify", "--format=json", "web"]));
+    ended.expect(0, &["looking at web.service of the run web"]);
     let document = json(&ended);
     assert_eq!(document["running"]["verdict"], "closed");
     assert_eq!(document["reached"], "standard");
@@ -68,4 +69,30 @@ pub(super) fn what_runs_is_held_against_the_copies(lab: &Lab) {
     run.stop().expect(0, &[]);
     std::fs::remove_dir_all(units.directory()).unwrap();
     lab.expect_nothing_left();
+}
+
+pub(super) fn a_run_of_an_image_is_verified_by_its_name(lab: &Lab) {
+    for (level, asked, verdict) in [
+        ("standard", None, "closed"),
+        ("families", None, "closed"),
+        ("families", Some("--level=standard"), "open"),
+    ] {
+        let run = lab.run(&[&format!("--level={level}")]);
+        hello(&lab.socket()).unwrap();
+        let mut words = vec!["verify", "--format=json", "it"];
+        words.extend(asked);
+        let ended = output(&mut lab.place.command(&words));
+        let code = if verdict == "closed" { 0 } else { 1 };
+        ended.expect(code, &["looking at it.service of the run it"]);
+        let document = json(&ended);
+        assert_eq!(document["unit"], "it.service");
+        assert_eq!(document["verdict"], verdict, "{document:#}");
+        assert_eq!(document["reached"], level);
+        assert_eq!(document["running"]["verdict"], "closed", "{document:#}");
+        hello(&lab.socket()).unwrap();
+        run.stop().expect(0, &[]);
+        lab.expect_nothing_left();
+    }
+    let ended = output(&mut lab.place.command(&["verify", "it"]));
+    ended.expect(1, &["error: ", "hint: no `podseal run` has it"]);
 }
