@@ -213,3 +213,88 @@ fn systemd_has_to_know_the_files() {
     let hint = "hint: systemctl --user daemon-reload";
     assert!(ended.stderr.contains(hint), "{ended:?}");
 }
+
+/// Makes a service of the lab's image at level strict, says a word to it and
+/// runs a script; then takes it away.
+fn strict(name: &str, port: u16, option: &str, script: &str) -> String {
+    format!(
+        "podman image exists {IMAGE} || tar -C /usr/bin -c podseal | podman import --quiet \
+         --change 'ENTRYPOINT [\"/podseal\"]' - {IMAGE} >/dev/null; \
+         digest=$(podman image inspect --format '{{{{.Digest}}}}' {IMAGE}) && \
+         podseal up {option} {name} --level strict --image {IMAGE}@$digest \
+         --listen 127.0.0.1:{port} -- echo && \
+         timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}; echo one >&3; head -n 1 <&3' && \
+         {script}; code=$?; podseal down {option} --force {name} >&2; exit $code"
+    )
+}
+
+#[test]
+fn level_strict_is_proven_and_a_weaker_one_is_not() {
+    let Some(machine) = Machine::alone("verify of level strict") else {
+        return;
+    };
+    let ended = machine.user(&strict("strong", 7026, "", "podseal verify strong"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("proven: level strict"), "{ended:?}");
+    for (title, cells) in [
+        (
+            "a root that can be written",
+            ["open", "open", "open", "closed"],
+        ),
+        (
+            "connect(2) of a UNIX socket",
+            ["open", "open", "open", "closed"],
+        ),
+    ] {
+        assert_eq!(row(&ended, title), cells, "{title}: {ended:?}");
+    }
+    expect_nothing_left(&machine);
+
+    // The launcher starts nothing with another profile in the place of podseal's.
+    let changed = "cp /usr/share/containers/seccomp.json \
+                   ~/.config/systemd/user/strong.service.d/50-podseal.seccomp.json && \
+                   podseal verify strong; code=$?; \
+                   rm ~/.config/systemd/user/strong.service.d/50-podseal.seccomp.json; \
+                   (exit $code)";
+    let ended = machine.user(&strict("strong", 7027, "", changed));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("proven: no level"), "{ended:?}");
+    let why = "50-podseal.seccomp.json is not the seccomp profile that podseal makes for it";
+    assert!(ended.stdout.contains(why), "{ended:?}");
+    expect_nothing_left(&machine);
+
+    // Not all of the container's part, behind a launcher that lets that be.
+    let weakened = "sed -i 's/--level=strict/--level=standard/; s/ --read-only / /' \
+                    ~/.config/systemd/user/strong.service.d/50-podseal.conf && \
+                    systemctl --user daemon-reload && podseal verify --level=strict strong";
+    let ended = machine.user(&strict("strong", 7029, "", weakened));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("proven: no level"), "{ended:?}");
+    for (title, verdict) in [
+        ("a root that can be written", "OPEN"),
+        ("connect(2) of a UNIX socket", "closed"),
+    ] {
+        let cells = row(&ended, title);
+        assert_eq!(cells, ["open", "open", "open", verdict], "{ended:?}");
+    }
+    expect_nothing_left(&machine);
+}
+
+#[test]
+fn a_service_of_the_systems_manager() {
+    let Some(machine) = Machine::alone("verify --system") else {
+        return;
+    };
+    let script = "podseal verify --system strong; code=$?; \
+                  systemctl list-units --all --plain --no-legend 'podseal-verify-*'; \
+                  ls /run/systemd/system | grep podseal; ls /run/podseal 2>&1 | grep verify; \
+                  podman ps --all --quiet --filter name=podseal-verify; (exit $code)";
+    let ended = machine.root(&strict("strong", 7028, "--system", script));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("proven: level strict"), "{ended:?}");
+    let line = "The running service: every process has what one of a copy had";
+    assert!(ended.stdout.contains(line), "{ended:?}");
+    // Nothing comes after the report: nothing is left.
+    let last = ended.stdout.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("- kernel bugs"), "{ended:?}");
+}
