@@ -171,6 +171,7 @@ pub fn judge(
 #[must_use]
 pub fn is_promised(probe: &Probe, seal: &Seal, place: Place) -> bool {
     match place {
+        _ if !is_made_at(probe, place) => false,
         Place::Container => probe.is_closed_under(seal),
         Place::Podman | Place::OciRuntime => {
             let level = seal.level.on_host();
@@ -180,6 +181,12 @@ pub fn is_promised(probe: &Probe, seal: &Seal, place: Place) -> bool {
             })
         }
     }
+}
+
+/// Whether a probe is made at a place: what only Podman can do, in its place.
+#[must_use]
+pub fn is_made_at(probe: &Probe, place: Place) -> bool {
+    probe.attempt != Attempt::HostNetwork || place == Place::Podman
 }
 
 /// Whether somebody outside could not be found from inside a container: they

@@ -20,7 +20,7 @@ use podseal_core::verify::copy::{Own, oci_runtime};
 use podseal_core::verify::document::Document;
 use podseal_core::verify::subject::{NoSubject, Subject};
 
-use crate::command::{self, CommandError, Output};
+use crate::command::{self, CommandError, LIMIT, Output};
 use crate::control::Run;
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
@@ -216,18 +216,27 @@ impl Verification<'_> {
 
     /// The same probes as a plain process of this user.
     fn control(&self) -> Result<ProbeReport, VerifyError> {
-        let run = |before: &[&str]| {
-            let words = before.iter().map(|word| (*word).to_owned());
-            let command = words.chain([self.podseal.clone()]).collect();
-            Trial::new().and_then(|trial| trial.run(command))
+        let run = |before: &[&str], after: &[String]| {
+            let trial = Trial::new()?;
+            let before = before.iter().map(|word| (*word).to_owned()).collect();
+            let own = vec![self.podseal.clone()];
+            let command = [before, own, trial.arguments(), after.to_vec()].concat();
+            trial.run_by(&mut |sockets| {
+                let output = command::run_with_sockets(&command, sockets, LIMIT);
+                output.map_err(ProofError::from)
+            })
         };
-        let mut control = run(&[]).map_err(|source| VerifyError::Unsealed { source })?;
+        let name = self.traces.name(Place::Podman);
+        let host_network = self.subject.host_network_command(&self.podseal, &name);
+        let after = host_network.map(|command| [vec!["--".to_owned()], command].concat());
+        let control = run(&[], &after.unwrap_or_default());
+        let mut control = control.map_err(|source| VerifyError::Unsealed { source })?;
         let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
         let has_refused = control.results.iter().any(|r| is_refused(&r.outcome));
         if has_refused && command::find("unshare").is_some() {
             // A user may do more in a network of their own, as containers can.
             let namespaces = ["unshare", "--user", "--map-root-user", "--net", "--"];
-            match run(&namespaces) {
+            match run(&namespaces, &[]) {
                 Ok(there) => {
                     for result in &mut control.results {
                         let works = there.outcome(&result.id) == Some(&Outcome::Succeeded);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::running::Running;
-use super::{Goal, Place, Verdict, evidence, is_absent, is_promised, judge};
+use super::{Goal, Place, Verdict, evidence, is_absent, is_made_at, is_promised, judge};
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
 use crate::probe::{self, Outcome, PROBES, Probe, ProbeReport};
@@ -64,7 +64,7 @@ pub struct Row {
     pub is_absent: bool,
     /// What came of it without a seal.
     pub control: Evidence,
-    /// What came of it at each place.
+    /// What came of it at each place where it is made.
     pub findings: Vec<Finding>,
 }
 
@@ -112,7 +112,8 @@ impl Document {
         let level = seal.level;
         let rows = PROBES.iter().map(|probe| {
             let without = outcome(Ok(control), probe.id);
-            let findings = reports.iter().map(|(place, report)| {
+            let here = |(place, _): &&Reported| is_made_at(probe, *place);
+            let findings = reports.iter().filter(here).map(|(place, report)| {
                 let sealed = outcome(report.as_ref(), probe.id);
                 Finding {
                     place: *place,

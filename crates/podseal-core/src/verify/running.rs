@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Verdict;
-use crate::status::facts::{Copies, Process, Service, Socket};
+use crate::status::facts::{Copies, Process, Relation, Service, Socket};
 use crate::status::{Live, NOT_SEEN, Problem, examine};
 
 /// What the processes of the running service show, beside those of the copies.
@@ -26,7 +26,27 @@ impl Running {
     /// Judges what was seen of a service, as `podseal status` does, and holds
     /// its processes against those of the copies.
     #[must_use]
-    pub fn new(service: Service, copies: Copies) -> Self {
+    pub fn new(service: Option<Service>, copies: Copies) -> Self {
+        let seen = service.map(|service| Self::of(service, copies));
+        let mut running = seen.unwrap_or_else(|| Self {
+            copies: Some(copies),
+            ..Self::default()
+        });
+        // Every level has the container without a network, running or not.
+        let container = copies.container.map(|copy| copy.network_namespace);
+        if container == Some(Relation::Host) {
+            running.verdict = Some(Verdict::Open);
+            running.problems.push(Problem {
+                id: "copy-in-host-network",
+                is_less: true,
+                message: "a copy's container had the host's network".to_owned(),
+                fix: "start it with --network=none".to_owned(),
+            });
+        }
+        running
+    }
+
+    fn of(service: Service, copies: Copies) -> Self {
         let report = examine(Service {
             copies: Some(copies),
             ..service
@@ -63,6 +83,35 @@ impl Running {
                 Verdict::Inconclusive
             }
             _ => probes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::facts::Restrictions;
+
+    #[test]
+    fn a_copy_without_a_network_of_its_own_is_open() {
+        for (network_namespace, verdict) in [
+            (Relation::Own, None),
+            (Relation::Unknown, None),
+            (Relation::Host, Some(Verdict::Open)),
+        ] {
+            let copies = Copies {
+                host: None,
+                container: Some(Restrictions {
+                    no_new_privs: true,
+                    seccomp: 2,
+                    filters: Some(2),
+                    user_namespace: Relation::Own,
+                    network_namespace,
+                }),
+            };
+            let running = Running::new(None, copies);
+            assert_eq!(running.verdict, verdict);
+            assert_eq!(running.problems.len(), usize::from(verdict.is_some()));
         }
     }
 }

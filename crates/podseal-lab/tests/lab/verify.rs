@@ -24,6 +24,8 @@ fn write(machine: &Machine, name: &str, port: u16) {
     machine.user("systemctl --user daemon-reload").text();
 }
 
+const HOST_NETWORK: &str = "podman run --network=host, AF_INET";
+
 fn verify(machine: &Machine, arguments: &str) -> Ended {
     machine.user(&format!("exec podseal verify {arguments}"))
 }
@@ -113,6 +115,8 @@ fn the_recipe_by_hand_and_sealed() {
         let closed = ["open", "closed", "closed", "closed"];
         assert_eq!(row(&ended, title), closed, "{ended:?}");
     }
+    // Podman is one of the probes where it runs, and nowhere else.
+    assert_eq!(row(&ended, HOST_NETWORK), ["open", "closed"], "{ended:?}");
     expect_nothing_left(&machine);
     machine.user("systemctl --user stop verified.socket verified.service; podseal unseal verified");
 }
@@ -144,6 +148,25 @@ fn processes_of_the_containers_users_are_looked_at() {
     let process = process.unwrap_or_else(|| panic!("{ended:?}"));
     let socket = "the service's TCP listener 127.0.0.1:7025";
     assert!(process.contains(socket), "{process}");
+    expect_nothing_left(&machine);
+}
+
+/// What the level would close is seen to be open without a seal.
+#[test]
+fn a_service_without_a_seal_is_open() {
+    let Some(machine) = Machine::alone("verify of no seal") else {
+        return;
+    };
+    write(&machine, "plain", 7030);
+    let script = "sed -i /RestrictAddressFamilies/d ~/.config/systemd/user/plain.service && \
+                  systemctl --user daemon-reload && podseal verify --level=families plain";
+    let ended = machine.user(script);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(
+        row(&ended, "socket(AF_INET)"),
+        ["open", "OPEN", "OPEN", "OPEN"]
+    );
+    assert_eq!(row(&ended, HOST_NETWORK), ["open", "OPEN"], "{ended:?}");
     expect_nothing_left(&machine);
 }
 
@@ -264,9 +287,11 @@ fn level_strict_is_proven_and_a_weaker_one_is_not() {
     expect_nothing_left(&machine);
 
     // Not all of the container's part, behind a launcher that lets that be.
-    let weakened = "sed -i 's/--level=strict/--level=standard/; s/ --read-only / /' \
-                    ~/.config/systemd/user/strong.service.d/50-podseal.conf && \
-                    systemctl --user daemon-reload && podseal verify --level=strict strong";
+    let weakened = "cd ~/.config/systemd/user/strong.service.d && \
+                    sed -i.kept 's/--level=strict/--level=standard/; s/ --read-only / /' \
+                    50-podseal.conf && systemctl --user daemon-reload && \
+                    podseal verify --level=strict strong; code=$?; \
+                    mv 50-podseal.conf.kept 50-podseal.conf; (exit $code)";
     let ended = machine.user(&strict("strong", 7029, "", weakened));
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.contains("proven: no level"), "{ended:?}");

@@ -34,7 +34,7 @@ pub(super) fn look(
         host: under(Place::Podman).or_else(|| under(Place::OciRuntime)),
         container: under(Place::Container),
     };
-    Ok(facts.map_or_else(Running::default, |facts| Running::new(facts, copies)))
+    Ok(Running::new(facts, copies))
 }
 
 /// What the run has of the service, if it has not ended meanwhile.

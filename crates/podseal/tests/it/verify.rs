@@ -142,7 +142,10 @@ fn with_podman(what: &str, script: &str) -> Option<Place> {
     }
     let place = Place::new();
     fs::create_dir(place.path("bin")).unwrap();
-    let text = format!("#!/bin/sh\ncase $1 in run) ;; *) exit 0;; esac\n{script}\n");
+    let text = format!(
+        "#!/bin/sh\ncase $1 in run) ;; *) exit 0;; esac\n\
+         case \"$*\" in *--network=host*) exit 125;; esac\n{script}\n"
+    );
     let text = text.replace("PLACE", &place.text(""));
     let script = place.path("script");
     fs::write(&script, text).unwrap();

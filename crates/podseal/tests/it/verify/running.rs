@@ -82,7 +82,7 @@ pub(super) fn a_run_of_an_image_is_verified_by_its_name(lab: &Lab) {
         let mut words = vec!["verify", "--format=json", "it"];
         words.extend(asked);
         let ended = output(&mut lab.place.command(&words));
-        let code = if verdict == "closed" { 0 } else { 1 };
+        let code = i32::from(verdict != "closed");
         ended.expect(code, &["looking at it.service of the run it"]);
         let document = json(&ended);
         assert_eq!(document["unit"], "it.service");
