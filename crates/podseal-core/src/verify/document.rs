@@ -33,7 +33,8 @@ pub struct Document {
     pub probes: Vec<Row>,
     /// The service itself.
     pub running: Running,
-    /// What the level leaves open in any case.
+    /// What the seal leaves open in any case: what was given up on purpose of its
+    /// level, and what that leaves open anyway.
     pub residual_risks: Vec<String>,
 }
 
@@ -150,10 +151,10 @@ impl Document {
                 .collect(),
             probes,
             running,
-            residual_risks: level
+            residual_risks: seal
                 .residual_risks()
-                .iter()
-                .map(|risk| (*risk).to_owned())
+                .into_iter()
+                .map(str::to_owned)
                 .collect(),
         }
     }

@@ -13,6 +13,7 @@ use crate::fixture::{Ended, Place, Running, eventually, output, without_landlock
 use crate::recipe::options;
 use crate::schema::Schema;
 
+mod page;
 mod running;
 
 const SCHEMA: &str = include_str!("../../../../docs/schema/verify.schema.json");
@@ -111,7 +112,10 @@ fn two_at_once_do_not_meet(lab: &Lab) {
     lab.expect_nothing_left();
 }
 
-use running::{a_run_of_an_image_is_verified_by_its_name, what_runs_is_held_against_the_copies};
+use running::{
+    a_run_of_an_image_is_verified_by_its_name, what_runs_is_held_against_the_copies,
+    what_was_given_up_is_said,
+};
 
 macro_rules! scenarios {
     ($($name:ident),* $(,)?) => {
@@ -130,6 +134,7 @@ scenarios![
     two_at_once_do_not_meet,
     what_runs_is_held_against_the_copies,
     a_run_of_an_image_is_verified_by_its_name,
+    what_was_given_up_is_said,
 ];
 
 /// A place with a program in Podman's place that does what a script says where
@@ -253,6 +258,27 @@ fn without_landlock_nothing_is_proven() {
         }
         place.expect_nothing_left();
     });
+}
+
+/// No port is chosen by podseal, and where the kernel has none left to give
+/// there is an error and nothing else.
+#[test]
+fn without_free_ports_nothing_is_shown() {
+    let Some(place) = with_podman("a network without free ports", "exit 1") else {
+        return;
+    };
+    let script = "ip link set lo up && echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range && \
+                  exec \"$@\"";
+    let mut command = place.program("unshare");
+    command.args(["--net", "--", "sh", "-c", script, "sh"]);
+    command.arg(place.podseal()).args(verify(&[]));
+    let ended = output(&mut command);
+    if ended.stderr.contains("ip: not found") {
+        return lacking_here("a network without free ports", "there is no ip");
+    }
+    ended.expect(1, &["cannot make the probes without a seal", "in use"]);
+    assert_eq!(ended.stdout, "");
+    place.expect_nothing_left();
 }
 
 #[test]

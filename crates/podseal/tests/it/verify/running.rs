@@ -96,3 +96,19 @@ pub(super) fn a_run_of_an_image_is_verified_by_its_name(lab: &Lab) {
     let ended = output(&mut lab.place.command(&["verify", "it"]));
     ended.expect(1, &["error: ", "hint: no `podseal run` has it"]);
 }
+
+/// What a launcher is told to let be is said in every report.
+pub(super) fn what_was_given_up_is_said(lab: &Lab) {
+    let launcher = "PODSEAL enter --level=standard --best-effort --allow-udp -- ";
+    let units = Units::new(&lab.place, &[("web.service", &service(lab, launcher))]);
+    let ended = output(&mut lab.place.command(&verify(&["--format=json"])));
+    ended.expect(0, &[]);
+    let document = json(&ended);
+    let risks = document["residual_risks"].as_array().unwrap();
+    for option in ["(--best-effort)", "(--allow-udp)"] {
+        let is_said = |risk: &serde_json::Value| risk.as_str().unwrap().contains(option);
+        assert!(risks.iter().any(is_said), "{risks:?}");
+    }
+    std::fs::remove_dir_all(units.directory()).unwrap();
+    lab.expect_nothing_left();
+}
