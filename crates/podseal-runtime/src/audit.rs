@@ -4,7 +4,6 @@
 //! What is wrong with them is decided in [`podseal_core::audit`].
 
 pub mod drop_in;
-mod side_by_side;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
@@ -16,6 +15,7 @@ use podseal_core::audit::{Finding, audit_unit};
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{UnitName, UnitType};
 
+use crate::side_by_side;
 use crate::units::{Target, UnitError, Units, directory_of};
 
 /// The units of an audit.
@@ -128,10 +128,28 @@ enum Reason {
     Needed,
 }
 
+/// A file or a name that is looked at.
 struct Candidate {
     target: Target,
-    home: Home,
+    home: usize,
     reason: Reason,
+}
+
+/// A unit that another one asks for.
+struct Partner {
+    unit: UnitName,
+    home: usize,
+    reason: Reason,
+}
+
+/// A unit as it was read.
+struct Read {
+    subject: Subject,
+    starts_container: bool,
+    /// Whether it is looked at even though nobody asks for it.
+    is_wanted: bool,
+    /// The units that it asks for.
+    partners: Vec<UnitName>,
 }
 
 /// What was found of one home.
@@ -142,15 +160,18 @@ struct Found {
     /// Whether a unit starts a container, by its own name.
     starts_container: HashMap<UnitName, bool>,
     /// Units that have nothing to do with Podman so far.
-    aside: BTreeMap<UnitName, Subject>,
+    aside: BTreeMap<UnitName, Read>,
     taken: Vec<Subject>,
     absent: BTreeSet<UnitName>,
 }
 
 struct Collector<'a> {
     units: &'a Units,
-    queue: VecDeque<Candidate>,
-    found: BTreeMap<Home, Found>,
+    candidates: Vec<Candidate>,
+    partners: VecDeque<Partner>,
+    /// Homes are known by their place in `found`.
+    homes: BTreeMap<Home, usize>,
+    found: Vec<(Home, Found)>,
     errors: Vec<UnitError>,
 }
 
@@ -160,8 +181,10 @@ struct Collector<'a> {
 pub fn collect(units: &Units, arguments: &[String]) -> Collected {
     let mut collector = Collector {
         units,
-        queue: VecDeque::new(),
-        found: BTreeMap::new(),
+        candidates: Vec::new(),
+        partners: VecDeque::new(),
+        homes: BTreeMap::new(),
+        found: Vec::new(),
         errors: Vec::new(),
     };
     if arguments.is_empty() {
@@ -180,11 +203,23 @@ impl Collector<'_> {
             self.errors.push(error);
             BTreeSet::new()
         });
-        self.queue.extend(names.into_iter().map(|name| Candidate {
-            target: Target::Name(name),
-            home: Home::Path,
-            reason: Reason::Found,
-        }));
+        let home = self.home(Home::Path);
+        self.candidates
+            .extend(names.into_iter().map(|name| Candidate {
+                target: Target::Name(name),
+                home,
+                reason: Reason::Found,
+            }));
+    }
+
+    fn home(&mut self, home: Home) -> usize {
+        if let Some(known) = self.homes.get(&home) {
+            return *known;
+        }
+        let new = self.found.len();
+        self.homes.insert(home.clone(), new);
+        self.found.push((home, Found::default()));
+        new
     }
 
     fn argument(&mut self, argument: &str) {
@@ -195,11 +230,14 @@ impl Collector<'_> {
             return;
         }
         match Target::parse(argument) {
-            Ok(target) => self.queue.push_back(Candidate {
-                home: Home::of(&target),
-                target,
-                reason: Reason::Named,
-            }),
+            Ok(target) => {
+                let home = self.home(Home::of(&target));
+                self.candidates.push(Candidate {
+                    target,
+                    home,
+                    reason: Reason::Named,
+                });
+            }
             Err(error) => self.errors.push(error),
         }
     }
@@ -219,28 +257,29 @@ impl Collector<'_> {
                 }
             };
             entries.sort_by_cached_key(fs::DirEntry::file_name);
-            let home = Home::directory(&directory);
+            let home = self.home(Home::directory(&directory));
             for entry in entries {
                 let path = entry.path();
-                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 if is_unit_file(&path) {
-                    self.file(&path, &home);
-                } else if is_directory && path.extension().is_none_or(|e| e != "d") {
+                    self.file(path, home);
+                    continue;
+                }
+                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_directory && path.extension().is_none_or(|e| e != "d") {
                     directories.push(path);
                 }
             }
         }
     }
 
-    fn file(&mut self, path: &Path, home: &Home) {
+    fn file(&mut self, path: PathBuf, home: usize) {
         let Some(text) = path.to_str() else {
-            self.errors
-                .push(UnitError::PathNotUtf8 { path: path.into() });
+            self.errors.push(UnitError::PathNotUtf8 { path });
             return;
         };
         match Target::parse(text) {
-            Ok(target) => self.queue.push_back(Candidate {
-                home: home.clone(),
+            Ok(target) => self.candidates.push(Candidate {
+                home,
                 target,
                 reason: Reason::Found,
             }),
@@ -251,22 +290,23 @@ impl Collector<'_> {
     fn run(mut self) -> Collected {
         // What was named or found is read side by side; what these need, when
         // it turns up.
-        let first = Vec::from(std::mem::take(&mut self.queue));
+        let candidates = std::mem::take(&mut self.candidates);
         let units = self.units;
-        let subjects = side_by_side::map(&first, |candidate| read(units, &candidate.target));
-        for (candidate, subject) in first.into_iter().zip(subjects) {
-            self.look(candidate, Some(subject));
+        let read = side_by_side::map(&candidates, |candidate| read(units, &candidate.target));
+        for (candidate, read) in candidates.iter().zip(read) {
+            self.look(candidate, read);
         }
-        while let Some(candidate) = self.queue.pop_front() {
-            self.look(candidate, None);
+        while let Some(partner) = self.partners.pop_front() {
+            self.look_for(partner);
         }
-        let aside = self.found.values().flat_map(|found| &found.aside);
+        let aside = self.found.iter().flat_map(|(_, found)| &found.aside);
         let passed_over = aside
-            .filter(|(_, subject)| matches!(subject.view(), View::Service(_)))
+            .filter(|(_, read)| matches!(read.subject.view(), View::Service(_)))
             .map(|(name, _)| name.clone())
             .collect();
         let (scope, architecture) = (self.units.scope(), std::env::consts::ARCH);
         let config = self.units.config_directory();
+        self.found.sort_by(|(one, _), (other, _)| one.cmp(other));
         let found = self.found.into_iter();
         let groups = found
             .filter(|(_, found)| !found.taken.is_empty() || !found.absent.is_empty())
@@ -285,15 +325,28 @@ impl Collector<'_> {
         }
     }
 
-    /// Looks at a unit that may have been read already.
-    fn look(&mut self, candidate: Candidate, already: Option<Result<Subject, UnitError>>) {
-        let Candidate {
+    fn look_for(&mut self, partner: Partner) {
+        let Partner { unit, home, reason } = partner;
+        let (place, found) = &self.found[home];
+        if let Some(own) = found.known.get(&unit) {
+            let own = own.clone();
+            return self.look_again(&own, home, reason);
+        }
+        let target = place.target(&unit);
+        let read = read(self.units, &target);
+        let candidate = Candidate {
             target,
             home,
             reason,
-        } = candidate;
-        let found = self.found.entry(home.clone()).or_default();
-        let name = match &target {
+        };
+        self.look(&candidate, read);
+    }
+
+    /// Looks at a unit that was read.
+    fn look(&mut self, candidate: &Candidate, read: Result<Read, UnitError>) {
+        let (home, reason) = (candidate.home, candidate.reason);
+        let found = &mut self.found[home].1;
+        let name = match &candidate.target {
             Target::Name(unit) | Target::File { unit, .. } => Some(unit),
             Target::Quadlet(_) | Target::QuadletFile(_) => None,
         };
@@ -301,117 +354,100 @@ impl Collector<'_> {
             let own = own.clone();
             return self.look_again(&own, home, reason);
         }
-        let subject = match already.unwrap_or_else(|| read(self.units, &target)) {
-            Ok(subject) => subject,
-            Err(error) => return self.not_read(&target, &home, reason, error),
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => return self.not_read(candidate, error),
         };
-        let own = subject.unit().clone();
+        let own = read.subject.unit().clone();
         if let Some(name) = name {
             found.known.insert(name.clone(), own.clone());
         }
         if found.starts_container.contains_key(&own) {
             return self.look_again(&own, home, reason);
         }
-        let starts_container = subject.starts_container();
-        found.starts_container.insert(own.clone(), starts_container);
-        let is_vendors = subject
-            .view()
-            .files()
-            .first()
-            .is_some_and(|file| file.starts_with("/usr/"));
-        let is_own = is_vendors && PODMANS_OWN.contains(&own.as_str());
-        let is_wanted = reason != Reason::Found || (subject.concerns_podman() && !is_own);
-        if is_wanted {
-            self.take(subject, home, reason);
+        found
+            .starts_container
+            .insert(own.clone(), read.starts_container);
+        if reason != Reason::Found || read.is_wanted {
+            self.take(read, home, reason);
         } else {
-            self.found_socket(&subject, &home);
-            let found = self.found.entry(home).or_default();
-            found.aside.insert(own, subject);
+            self.found_socket(&read.subject, home);
+            self.found[home].1.aside.insert(own, read);
         }
     }
 
     /// A unit that was read before.
-    fn look_again(&mut self, own: &UnitName, home: Home, reason: Reason) {
-        let found = self.found.entry(home.clone()).or_default();
+    fn look_again(&mut self, own: &UnitName, home: usize, reason: Reason) {
         // It was among others, and now somebody asks for it.
         if reason != Reason::Found
-            && let Some(subject) = found.aside.remove(own)
+            && let Some(read) = self.found[home].1.aside.remove(own)
         {
-            self.take(subject, home, reason);
+            self.take(read, home, reason);
         }
     }
 
     /// A socket among other files: its service may be a container's.
-    fn found_socket(&mut self, subject: &Subject, home: &Home) {
+    fn found_socket(&mut self, subject: &Subject, home: usize) {
         let View::Socket(socket) = subject.view() else {
             return;
         };
-        if !self.is_containers(&socket.service, home) {
-            return;
+        if self.is_containers(&socket.service, home) {
+            self.partners.push_back(Partner {
+                unit: subject.unit().clone(),
+                home,
+                reason: Reason::Needed,
+            });
         }
-        self.queue.push_back(Candidate {
-            target: home.target(subject.unit()),
-            home: home.clone(),
-            reason: Reason::Needed,
-        });
     }
 
     /// Whether a socket's service is a container's, or missing.
-    fn is_containers(&self, service: &UnitName, home: &Home) -> bool {
-        let known = self.found.get(home).and_then(|found| {
-            let own = found.known.get(service)?;
-            found.starts_container.get(own)
-        });
-        if let Some(starts_container) = known {
+    fn is_containers(&self, service: &UnitName, home: usize) -> bool {
+        let (place, found) = &self.found[home];
+        let own = found.known.get(service);
+        if let Some(starts_container) = own.and_then(|own| found.starts_container.get(own)) {
             return *starts_container;
         }
-        match read(self.units, &home.target(service)) {
-            Ok(subject) => subject.starts_container(),
+        match read(self.units, &place.target(service)) {
+            Ok(read) => read.starts_container,
             // In a directory that somebody names, a service is missed.
             Err(UnitError::NoFile { .. } | UnitError::NotFound { .. }) => {
-                matches!(home, Home::Directory(_))
+                matches!(place, Home::Directory(_))
             }
             Err(_) => false,
         }
     }
 
     /// Takes a unit in, and looks for what belongs to it.
-    fn take(&mut self, subject: Subject, home: Home, reason: Reason) {
-        let subject = match with_files(self.units, subject) {
+    fn take(&mut self, read: Read, home: usize, reason: Reason) {
+        let subject = match with_files(self.units, read.subject) {
             Ok(subject) => subject,
             Err(error) => return self.errors.push(error),
         };
-        let is_socket = matches!(subject.view(), View::Socket(_));
-        for partner in subject.partners() {
-            let is_kind = matches!(partner.unit_type(), UnitType::Service | UnitType::Socket);
-            if is_kind {
-                self.queue.push_back(Candidate {
-                    target: home.target(&partner),
-                    home: home.clone(),
-                    // What a socket starts has to be a container.
-                    reason: if is_socket {
-                        Reason::Named
-                    } else {
-                        Reason::Needed
-                    },
-                });
-            }
-        }
-        let found = self.found.entry(home).or_default();
-        found.taken.push(match reason {
+        let of_partners = match subject.view() {
+            // What a socket starts has to be a container.
+            View::Socket(_) => Reason::Named,
+            _ => Reason::Needed,
+        };
+        let partners = read.partners.into_iter();
+        self.partners.extend(partners.map(|unit| Partner {
+            unit,
+            home,
+            reason: of_partners,
+        }));
+        self.found[home].1.taken.push(match reason {
             Reason::Named => subject.named(),
             Reason::Found | Reason::Needed => subject,
         });
     }
 
-    fn not_read(&mut self, target: &Target, home: &Home, reason: Reason, error: UnitError) {
+    fn not_read(&mut self, candidate: &Candidate, error: UnitError) {
+        let (home, found) = &mut self.found[candidate.home];
         let is_missing = matches!(error, UnitError::NoFile { .. } | UnitError::NotFound { .. });
         // systemd passes over such links as well.
         let is_no_unit = matches!(error, UnitError::DeadLink { .. }) && *home == Home::Path;
-        match (reason, target) {
+        match (candidate.reason, &candidate.target) {
             (Reason::Found, _) if is_missing || is_no_unit => {}
             (Reason::Needed, Target::Name(unit) | Target::File { unit, .. }) if is_missing => {
-                let found = self.found.entry(home.clone()).or_default();
                 found.absent.insert(unit.clone());
             }
             _ => self.errors.push(error),
@@ -419,9 +455,22 @@ impl Collector<'_> {
     }
 }
 
-fn read(units: &Units, target: &Target) -> Result<Subject, UnitError> {
+fn read(units: &Units, target: &Target) -> Result<Read, UnitError> {
     let unit = units.read(target)?;
-    Ok(Subject::new(unit.view, unit.aliases).with_files(unit.files))
+    let subject = Subject::new(unit.view, unit.aliases).with_files(unit.files);
+    let file = subject.view().files().into_iter().next();
+    let is_podmans_own = PODMANS_OWN.contains(&subject.unit().as_str())
+        && file.is_some_and(|file| file.starts_with("/usr/"));
+    let is_kind =
+        |unit: &UnitName| matches!(unit.unit_type(), UnitType::Service | UnitType::Socket);
+    let mut partners = subject.partners();
+    partners.retain(is_kind);
+    Ok(Read {
+        starts_container: subject.starts_container(),
+        is_wanted: subject.concerns_podman() && !is_podmans_own,
+        partners,
+        subject,
+    })
 }
 
 /// Whether a path has the name of a unit that podseal reads.

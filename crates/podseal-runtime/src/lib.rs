@@ -27,6 +27,7 @@ pub mod proof;
 pub mod receive;
 pub mod seal;
 pub mod service;
+mod side_by_side;
 pub mod signals;
 pub mod sockets;
 pub mod status;

@@ -68,27 +68,36 @@ impl Manager {
         ])
     }
 
-    /// The names under which a unit is running: its own, or those of the
+    /// The names under which units are running: their own, or those of the
     /// instances of a template.
     ///
     /// # Errors
     /// It could not be asked.
-    pub fn running(self, unit: &UnitName) -> Result<Vec<String>, CommandError> {
-        // The argument is a pattern, in which a backslash has a meaning.
-        let pattern = match unit.kind() {
-            NameKind::Template => unit.as_str().replacen('@', "@*", 1),
-            NameKind::Plain | NameKind::Instance => unit.as_str().to_owned(),
-        };
-        let pattern = pattern.replace('\\', "\\\\");
-        let listed = self.ask(&[
+    pub fn running<'a>(
+        self,
+        units: impl IntoIterator<Item = &'a UnitName>,
+    ) -> Result<Vec<String>, CommandError> {
+        // The arguments are patterns, in which a backslash has a meaning.
+        let patterns = units.into_iter().map(|unit| {
+            let pattern = match unit.kind() {
+                NameKind::Template => unit.as_str().replacen('@', "@*", 1),
+                NameKind::Plain | NameKind::Instance => unit.as_str().to_owned(),
+            };
+            pattern.replace('\\', "\\\\")
+        });
+        let patterns: Vec<String> = patterns.collect();
+        let options = [
             "list-units",
             "--full",
             "--plain",
             "--no-legend",
             "--state=active,activating,reloading",
             "--",
-            &pattern,
-        ])?;
+        ];
+        let words = options
+            .into_iter()
+            .chain(patterns.iter().map(String::as_str));
+        let listed = self.ask(&words.collect::<Vec<_>>())?;
         let names = listed
             .lines()
             .filter_map(|line| line.split_whitespace().next());

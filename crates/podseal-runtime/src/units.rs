@@ -65,6 +65,8 @@ pub struct Units {
     directories: Mutex<BTreeMap<PathBuf, String>>,
     /// Drop-ins by path that are as they would be: with this text, or empty.
     supposed: BTreeMap<String, Option<String>>,
+    /// What Podman's generator said, which knows no drop-ins of services.
+    asked: quadlet::Asked,
 }
 
 impl Units {
@@ -84,6 +86,7 @@ impl Units {
             listings: Mutex::default(),
             directories: Mutex::default(),
             supposed: BTreeMap::new(),
+            asked: quadlet::Asked::default(),
         }
     }
 
@@ -135,6 +138,7 @@ impl Units {
         let mut units = self.elsewhere(self.path.clone(), self.quadlet_path.clone());
         let text = text.map(str::to_owned);
         units.supposed.insert(dropin.to_owned(), text);
+        units.asked = self.asked.clone();
         units
     }
 
@@ -181,6 +185,7 @@ impl Units {
             listings: Mutex::default(),
             directories: Mutex::default(),
             supposed: self.supposed.clone(),
+            asked: quadlet::Asked::default(),
         }
     }
 
@@ -290,7 +295,7 @@ impl Units {
         };
         let asked = || self.is_staged.then(|| quadlet_path.join(":"));
         let asked = dir.clone().or_else(asked);
-        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, asked);
+        let quadlet = quadlet::QuadletFiles::list(quadlet_path, self.scope, asked, &self.asked);
         let listing = Listing::new(path, &self.generated, quadlet, &self.supposed)?;
         let listing = Arc::new(listing);
         listings.insert(dir, Arc::clone(&listing));
@@ -311,7 +316,6 @@ impl Units {
                 } else {
                     let fragment = files::read(path)?;
                     if fragment.file.as_bytes().is_empty() {
-                        // A link to an empty file outside the search path.
                         masked(path)
                     } else {
                         let dropins = self.dropins(&located)?;
@@ -488,6 +492,7 @@ mod tests {
             listings: Mutex::default(),
             directories: Mutex::default(),
             supposed: BTreeMap::new(),
+            asked: quadlet::Asked::default(),
         };
         let target = Target::parse("a").expect("valid");
         let error = units.read(&target).expect_err("not there");

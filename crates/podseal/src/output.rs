@@ -96,6 +96,8 @@ pub(crate) fn json_pretty(value: &impl serde::Serialize) -> u8 {
 fn written(text: serde_json::Result<impl Display>) -> u8 {
     match text.map_err(io::Error::other).and_then(data) {
         Ok(()) => exit::SUCCESS,
+        // Its reader has seen enough.
+        Err(source) if source.kind() == io::ErrorKind::BrokenPipe => exit::FAILURE,
         Err(source) => {
             error(&source, None);
             exit::FAILURE

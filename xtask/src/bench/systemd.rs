@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_setaffinity};
 
 use super::report::{Row, Section, Target};
 use super::site::{self, file};
@@ -31,6 +31,14 @@ const REPEATED: u32 = 50;
 /// How many times as long as with a plain process traffic may take: 0.97 of its
 /// speed.
 const TRAFFIC: f64 = 1.03;
+
+/// Seconds that `podseal up` may take beyond what systemd needs to read its units.
+const UP: f64 = 0.3;
+
+/// Has both servers on the first processor: whether a message wakes another one
+/// that sleeps makes more of a difference than anything else.
+const PIN: &str = "for pid in $(pgrep --full '[p]odseal echo'); do \
+                   taskset --all-tasks --cpu-list --pid 0 $pid || exit; done";
 
 /// Milliseconds that a verification may take beyond the containers it starts.
 const VERIFY: f64 = 5000.0;
@@ -97,7 +105,8 @@ pub(crate) fn section() -> Section {
                  from connect(2) to the first byte echoed, by a unit of `podman generate systemd --new`\n\
                  that `podseal seal` sealed, and by the same unit edited as the recipe has it. Traffic is\n\
                  over TCP on the loopback interface, echoed by the sealed container and by the same\n\
-                 server as a plain process, both started by their sockets.",
+                 server as a plain process, both started by their sockets; for round trips all are on\n\
+                 one processor. `podseal up` ends when the new socket listens.",
         ..Section::default()
     }
 }
@@ -117,6 +126,9 @@ pub(crate) fn measure(install: &Install, counts: &Counts, section: &mut Section)
     });
     attempt(section, "the pause guardian", |section| {
         guardian(&guest, counts.systemd, section)
+    });
+    attempt(section, "podseal up", |section| {
+        up(&guest, counts.systemd, section)
     });
     attempt(section, "verification", |section| {
         verification(&guest, counts.systemd.div_ceil(4), section)
@@ -180,6 +192,38 @@ fn guardian(guest: &Guest, count: usize, section: &mut Section) -> Result<(), Be
     Ok(())
 }
 
+fn up(guest: &Guest, count: usize, section: &mut Section) -> Result<(), BenchError> {
+    let up = "podseal up bench --image localhost/bench --listen 127.0.0.1:7204";
+    let (up, down, reload) = (
+        guest.command(["sh", "-c", up])?,
+        guest.command(["podseal", "down", "bench"])?,
+        guest.command(["systemctl", "--user", "daemon-reload"])?,
+    );
+    let time = |command: &Command| {
+        interrupt::check()?;
+        Ok::<_, BenchError>(milliseconds(command.time()?))
+    };
+    let pairs = pairs(
+        count,
+        || {
+            let took = time(&up)?;
+            down.results()?;
+            Ok(took)
+        },
+        || time(&reload),
+    )?;
+    let adds = pairs.difference().ok_or(BenchError::Nothing("up"))?;
+    section.rows.push(row(
+        &pairs,
+        "`podseal up`",
+        "`systemctl --user daemon-reload`",
+        ("ms", 0),
+        format!("adds {} ms", adds.display(0)),
+        Target::at_most(adds.median / 1000.0, UP, " s"),
+    )?);
+    Ok(())
+}
+
 fn verification(guest: &Guest, count: usize, section: &mut Section) -> Result<(), BenchError> {
     let verify = guest.command(["sh", "-c", "podseal verify sealed >/dev/null"])?;
     let starts = guest.command(["sh", "-c", STARTS])?;
@@ -214,11 +258,7 @@ fn traffic(guest: &Guest, count: usize, section: &mut Section) -> Result<(), Ben
         Ok::<_, BenchError>(stream.stream)
     };
     let (sealed, plain) = (open(SEALED)?, open(PLAIN)?);
-    let rows: [(&str, (&str, usize), Measure); 2] = [
-        ("round trip of a byte", ("µs", 2), round_trip),
-        ("time for 256 MiB there and back", ("ms", 0), volume),
-    ];
-    for (measured, unit, measure) in rows {
+    let mut compare = |measured: &str, unit, measure: Measure| {
         let once = |stream, port| {
             interrupt::check()?;
             measure(stream).map_err(|source| failed(port, source))
@@ -233,8 +273,11 @@ fn traffic(guest: &Guest, count: usize, section: &mut Section) -> Result<(), Ben
             format!("ratio {}", ratio.display(2)),
             Target::at_most(ratio.median, TRAFFIC, ""),
         )?);
-    }
-    Ok(())
+        Ok::<_, BenchError>(())
+    };
+    compare("time for 256 MiB there and back", ("ms", 0), volume)?;
+    guest.command(["sh", "-c", PIN])?.results()?;
+    compare("round trip of a byte", ("µs", 2), round_trip)
 }
 
 fn row(
@@ -302,16 +345,26 @@ fn echo(stream: &mut TcpStream, begun: Instant, port: u16) -> Result<f64, BenchE
     heard.map(|()| took).map_err(|source| failed(port, source))
 }
 
-/// Microseconds for a byte there and back, on average.
-fn round_trip(mut stream: &TcpStream) -> io::Result<f64> {
-    let begun = Instant::now();
-    for _ in 0..ROUND_TRIPS {
-        stream.write_all(b"x")?;
-        stream.read_exact(&mut [0])?;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a small number")]
-    let count = ROUND_TRIPS as f64;
-    Ok(milliseconds(begun.elapsed()) * 1000.0 / count)
+/// Microseconds for a byte there and back, on average, on the first processor.
+fn round_trip(stream: &TcpStream) -> io::Result<f64> {
+    let round_trips = |mut stream: &TcpStream| {
+        let mut first = CpuSet::new();
+        first.set(0);
+        sched_setaffinity(None, &first)?;
+        let begun = Instant::now();
+        for _ in 0..ROUND_TRIPS {
+            stream.write_all(b"x")?;
+            stream.read_exact(&mut [0])?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        let count = ROUND_TRIPS as f64;
+        Ok(milliseconds(begun.elapsed()) * 1000.0 / count)
+    };
+    thread::scope(|scope| {
+        let measuring = scope.spawn(move || round_trips(stream));
+        let measured = measuring.join();
+        measured.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+    })
 }
 
 /// Milliseconds for [`VOLUME`] there and back.

@@ -121,7 +121,8 @@ impl<'a> Words<'a> {
         self.next_separated(WHITESPACE, flags)
     }
 
-    /// Takes the next word, separated by one of `separators`. `None` at the end.
+    /// Takes the next word, separated by one of `separators`, which are ASCII.
+    /// `None` at the end.
     ///
     /// # Errors
     /// As [`Words::next_word`].
@@ -203,11 +204,15 @@ impl Scan<'_> {
     }
 
     /// Keeps the next character `c` and what follows before one that is special.
+    /// All that are special are ASCII.
     fn keep_run(&mut self, c: char, is_special: impl Fn(char) -> bool) {
-        let rest = &self.text[self.at..];
+        let rest = &self.text.as_bytes()[self.at..];
         let after = &rest[c.len_utf8()..];
-        let length = c.len_utf8() + after.find(is_special).unwrap_or(after.len());
-        self.word.extend_from_slice(&rest.as_bytes()[..length]);
+        let end = after
+            .iter()
+            .position(|byte| byte.is_ascii() && is_special(char::from(*byte)));
+        let length = c.len_utf8() + end.unwrap_or(after.len());
+        self.word.extend_from_slice(&rest[..length]);
         self.at += length;
     }
 

@@ -64,13 +64,14 @@ pub fn services(manager: Manager, units: &Units) -> Result<Vec<Unit>, CommandErr
     for subject in subjects.filter(is_sealed) {
         let unit = subject.unit();
         if unit.kind() == NameKind::Template {
-            names.extend(manager.running(unit)?);
+            names.extend(manager.running([unit])?);
         } else {
             names.insert(unit.to_string());
         }
     }
-    for template in templates(units) {
-        names.extend(manager.running(&template)?);
+    let templates = templates(units);
+    if !templates.is_empty() {
+        names.extend(manager.running(&templates)?);
     }
     let names: Vec<String> = names.into_iter().collect();
     named(manager, units, &names)

@@ -62,8 +62,6 @@ fn entry(item: &fs::DirEntry, is_unit: bool) -> io::Result<Option<Entry>> {
         // What is not UTF-8 here is no alias, for that would be a unit name.
         let target = fs::read_link(item.path())?;
         Some(Entry::Link(target.to_string_lossy().into_owned()))
-    } else if file_type.is_file() && item.metadata()?.len() == 0 {
-        Some(Entry::Empty)
     } else {
         // What is no regular file either is told when it is read.
         Some(Entry::File)

@@ -10,7 +10,7 @@ mod search_path;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use podseal_core::unit::Effect;
 use podseal_core::unit::effective::quadlet::Answer;
@@ -31,6 +31,13 @@ use generator::Answers;
 pub(super) use generator::installed;
 pub(super) use search_path::{own_directory, search_path};
 
+/// What the generator said, once it was asked; none where there is none.
+type Said = OnceLock<Option<Result<Answers, String>>>;
+
+/// What the generator said about directories.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked(Arc<Mutex<BTreeMap<Option<String>, Arc<Said>>>>);
+
 /// What the generator finds in its directories.
 #[derive(Debug)]
 pub(super) struct QuadletFiles {
@@ -38,7 +45,7 @@ pub(super) struct QuadletFiles {
     /// The directories to ask the generator about, where they are not its own.
     directory: Option<String>,
     /// What the generator said when a file was first looked at.
-    answers: OnceLock<Option<Result<Answers, String>>>,
+    answers: Arc<Said>,
     /// The directories, the strongest first.
     dirs: Vec<String>,
     /// The paths of the files, by name.
@@ -69,11 +76,18 @@ pub(super) struct Container {
 
 impl QuadletFiles {
     /// Lists these directories.
-    pub(super) fn list(dirs: Vec<String>, scope: Scope, directory: Option<String>) -> Self {
+    pub(super) fn list(
+        dirs: Vec<String>,
+        scope: Scope,
+        directory: Option<String>,
+        asked: &Asked,
+    ) -> Self {
+        let mut asked = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = asked.entry(directory.clone()).or_default();
         let mut found = Self {
             scope,
             directory,
-            answers: OnceLock::new(),
+            answers: Arc::clone(answers),
             dirs: Vec::new(),
             files: BTreeMap::new(),
             unread: BTreeMap::new(),

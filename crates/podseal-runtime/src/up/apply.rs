@@ -1,5 +1,6 @@
 //! Carries out a plan: the files, then the manager.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use podseal_core::unit::name::UnitName;
@@ -71,20 +72,18 @@ fn failed(step: &'static str) -> impl Fn(CommandError) -> UpError {
 
 impl Before {
     fn of(plan: &Plan, manager: Manager) -> Result<Self, UpError> {
-        let failed = failed("say what is running");
-        let is_running = |unit: &UnitName| {
-            let running = manager.running(unit).map_err(&failed)?;
-            Ok::<bool, UpError>(!running.is_empty())
-        };
-        let mut sockets = Vec::new();
-        for unit in plan.closed.iter().chain(&plan.sockets) {
-            if !sockets.contains(unit) && is_running(unit)? {
-                sockets.push(unit.clone());
-            }
-        }
+        let sockets: BTreeSet<&UnitName> = plan.closed.iter().chain(&plan.sockets).collect();
+        let running = manager
+            .running(sockets.iter().copied().chain([&plan.unit]))
+            .map_err(failed("say what is running"))?;
+        let is_running = |unit: &UnitName| running.iter().any(|name| name == unit.as_str());
         Ok(Self {
-            sockets,
-            service: is_running(&plan.unit)?,
+            sockets: sockets
+                .into_iter()
+                .filter(|unit| is_running(unit))
+                .cloned()
+                .collect(),
+            service: is_running(&plan.unit),
         })
     }
 }
@@ -126,10 +125,8 @@ fn carry_out(
     let closed: Vec<&UnitName> = plan.sockets.iter().filter(|unit| !is_open(unit)).collect();
     if !(plan.is_done() && closed.is_empty()) {
         // What failed before does not count against what is there now.
-        for unit in plan.sockets.iter().chain([&plan.unit]) {
-            // It fails for a unit that has not been run.
-            let _ = manager.reset_failed([unit]);
-        }
+        // It fails for units that have not been run.
+        let _ = manager.reset_failed(plan.sockets.iter().chain([&plan.unit]));
     }
     for unit in closed {
         manager.start([unit]).map_err(|source| UpError::Listen {
@@ -144,38 +141,43 @@ fn carry_out(
 
 /// That the manager has read each file, and for the right unit.
 fn verify(plan: &Plan, manager: Manager) -> Result<(), UpError> {
-    let read = |unit: &UnitName, name: &str| {
-        let properties = manager.unit_properties(unit, &[name, "LoadState"]);
-        let properties = properties.map_err(failed("say what it has read"))?;
-        let is_loaded = properties.get("LoadState") == "loaded";
-        let value = properties.get(name).to_owned();
-        Ok::<String, UpError>(if is_loaded { value } else { String::new() })
-    };
+    let names: Vec<&str> = std::iter::once(&plan.unit)
+        .chain(&plan.sockets)
+        .map(UnitName::as_str)
+        .collect();
+    let read = manager
+        .properties(
+            &names,
+            &["LoadState", "SourcePath", "FragmentPath", "DropInPaths"],
+        )
+        .map_err(failed("say what it has read"))?;
+    let mut read = read.iter().map(|unit| {
+        let is_loaded = unit.get("LoadState") == "loaded";
+        move |name| if is_loaded { unit.get(name) } else { "" }
+    });
     let not_read = |unit: &UnitName, path: &Path| UpError::NotRead {
         unit: unit.clone(),
         path: path.to_owned(),
     };
-    let property = match plan.form {
+    let service = read
+        .next()
+        .ok_or_else(|| not_read(&plan.unit, &plan.source))?;
+    let source = service(match plan.form {
         Form::Quadlet => "SourcePath",
         Form::Service => "FragmentPath",
-    };
-    if !is_same(&read(&plan.unit, property)?, &plan.source) {
+    });
+    if !is_same(source, &plan.source) {
         return Err(not_read(&plan.unit, &plan.source));
     }
-    let dropins = manager
-        .dropins(&plan.unit)
-        .map_err(failed("say what it has read"))?;
-    let mut dropins = dropins.split_whitespace();
+    let mut dropins = service("DropInPaths").split_whitespace();
     if !dropins.any(|path| is_same(path, &plan.drop_in)) {
         return Err(not_read(&plan.unit, &plan.drop_in));
     }
     let files = plan.files.iter().map(|file| &file.change.path);
-    for unit in &plan.sockets {
-        let path = files
-            .clone()
-            .find(|path| path.file_name().is_some_and(|name| name == unit.as_str()));
-        let fragment = read(unit, "FragmentPath")?;
-        if let Some(path) = path.filter(|path| !is_same(&fragment, path)) {
+    for (unit, socket) in plan.sockets.iter().zip(read) {
+        let mut files = files.clone();
+        let path = files.find(|path| path.file_name().is_some_and(|name| name == unit.as_str()));
+        if let Some(path) = path.filter(|path| !is_same(socket("FragmentPath"), path)) {
             return Err(not_read(unit, path));
         }
     }
@@ -197,10 +199,8 @@ fn undo(plan: &Plan, manager: Manager, before: &Before, installed: Installed) {
         tracing::warn!(%error, "not put back as it was");
     }
     warn("not read again after putting back", manager.reload());
-    for unit in opened {
-        // It is not known any more, or did not fail.
-        let _ = manager.reset_failed([unit]);
-    }
+    // They are not known any more, or did not fail.
+    let _ = manager.reset_failed(opened);
     warn("not open again", manager.start(&before.sockets));
     if before.service {
         warn("not running again", manager.start([&plan.unit]));

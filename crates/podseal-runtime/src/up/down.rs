@@ -177,7 +177,7 @@ pub fn remove(removal: &Removal, manager: Option<Manager>) -> Result<(), UpError
         remove_directories(removal);
         return Ok(());
     };
-    let running = |unit: &UnitName| manager.running(unit).is_ok_and(|names| !names.is_empty());
+    let running = |unit: &UnitName| manager.running([unit]).is_ok_and(|names| !names.is_empty());
     let open_sockets = removal.sockets.iter().filter(|unit| running(unit));
     let open_sockets: Vec<&UnitName> = open_sockets.collect();
     // The sockets before the service, which they would start again; systemd
@@ -205,10 +205,8 @@ pub fn remove(removal: &Removal, manager: Option<Manager>) -> Result<(), UpError
         return Err(error);
     }
     remove_directories(removal);
-    for unit in all {
-        // It fails for a unit that is not known any more.
-        let _ = manager.reset_failed([unit]);
-    }
+    // It fails for units that are not known any more.
+    let _ = manager.reset_failed(all);
     Ok(())
 }
 

@@ -26,6 +26,7 @@ use crate::oci_runtime::{self, Choice, Failure, RuntimeError};
 use crate::pause;
 use crate::plan::{self, Planned};
 use crate::podman::Podman;
+use crate::side_by_side::both;
 use crate::units::{Target, UnitError, Units};
 
 /// The first Podman whose Quadlet knows all that is written.
@@ -98,8 +99,9 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
     let units = Units::of(request.scope);
     let place = Place::of(&units, name)?;
     let podman = Podman::installed()?;
-    let info = podman.info()?;
-    podman.require_image(&request.image)?;
+    let (image, info) = both(|| podman.require_image(&request.image), || podman.info());
+    let info = info?;
+    image?;
     let form = form(request, &place, info.version)?;
     let instance = Instance::acquire(&user, &format!("up-{name}-{}", std::process::id()))?;
     let choice = choose(request, &info.oci_runtime, &user, &instance)?;

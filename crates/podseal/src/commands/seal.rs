@@ -321,7 +321,7 @@ fn carry_out(arguments: &Plan, plans: &[Planned], say: impl Fn(&Planned) -> Stri
 
 /// What a running service does not know yet.
 fn running(unit: &UnitName, manager: Manager) {
-    match manager.running(unit) {
+    match manager.running([unit]) {
         Ok(names) => {
             for name in names {
                 output::note(format_args!(

@@ -180,7 +180,7 @@ fn of_manager(scope: Scope, named: &[String]) -> Result<Vec<document::Manager>, 
         for name in named {
             match name.parse::<UnitName>() {
                 Ok(name) if name.kind() == NameKind::Template => {
-                    wanted.extend(manager.running(&name)?);
+                    wanted.extend(manager.running([&name])?);
                 }
                 _ => wanted.push(name.clone()),
             }

@@ -320,6 +320,19 @@ fn standard_output_that_is_closed() {
     }
 }
 
+#[test]
+fn a_reader_that_has_seen_enough() {
+    let place = Place::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    fs::write(place.path("a.service"), "[Service]\nExecStart=/a\n").unwrap();
+    let mut command = place.command(&["show", &place.text("a.service")]);
+    let run = Running::start_writing_to(&mut command, Stdio::from(writer));
+    let ended = run.end();
+    ended.expect(1, &[]);
+    assert_eq!(ended.stderr, "");
+}
+
 /// Nobody can be told anything then, and that is all.
 #[test]
 fn standard_error_that_is_closed() {

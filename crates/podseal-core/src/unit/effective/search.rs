@@ -22,10 +22,9 @@ pub struct SearchDir {
 /// Something in a search directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A regular file with contents.
+    /// A regular file. Whether it is empty, and so masks the unit, is seen when
+    /// it is read.
     File,
-    /// An empty file. It masks units and drop-ins just as a link to `/dev/null`.
-    Empty,
     /// A symbolic link and its target as `readlink(2)` gives it.
     Link(String),
     /// A directory; [`has_parts`] says whether of drop-ins or dependencies.
@@ -202,7 +201,7 @@ fn resolve(name: &str, dirs: &[SearchDir]) -> Option<(UnitName, Fragment)> {
         let (path, entry) = dirs.iter().find_map(|dir| {
             let entry = dir.entries.get(name.as_str())?;
             let usable = match entry {
-                Entry::File | Entry::Empty => Entered::Fragment(entry == &Entry::File),
+                Entry::File => Entered::Fragment(true),
                 Entry::Link(target) => follow(&name, dir, target, dirs)?,
                 Entry::Directory => return None,
             };

@@ -11,6 +11,7 @@ use podseal_core::unit::effective::quadlet::Answer;
 use podseal_core::unit::quadlet::Generator;
 
 use crate::command::{self, CommandError};
+use crate::side_by_side::both;
 
 /// Where distributions install it.
 const PATHS: &[&str] = &[
@@ -51,13 +52,14 @@ impl Answers {
             let directories = directory.map(|directory| ("QUADLET_UNIT_DIRS", Some(directory)));
             command::run_with_environment(&words, directories.as_slice(), LIMIT)
         };
-        let version = run(&["-version"])?.success()?;
-        let version: Option<Version> = version.trim().parse().ok();
-        // It ends with status 1 where one of many files is wrong.
-        let output = run(match scope {
+        let dry_run: &[&str] = match scope {
             Scope::User => &["-dryrun", "-user"],
             Scope::System => &["-dryrun"],
-        })?;
+        };
+        let (version, output) = both(|| run(&["-version"]), || run(dry_run));
+        let version: Option<Version> = version?.success()?.trim().parse().ok();
+        // It ends with status 1 where one of many files is wrong.
+        let output = output?;
         Ok(Self {
             path: path.to_owned(),
             generator: version.map_or(Generator::NEWEST, Generator::of),

@@ -14,15 +14,17 @@ fn systemctl(place: &Place, broken: &str) {
     let units = place.text(UNITS);
     let script = format!(
         "echo \"$*\" | sed 's/--user --no-pager //' >> {calls}\n\
-         for unit in \"$@\"; do :; done\n\
-         case \"$*\" in\n\
+         asked=$*\n\
+         while test $# -gt 0 && test \"$1\" != --; do shift; done\n\
+         case $asked in\n\
          *'{broken}'*) echo it is broken >&2; exit 1;;\n\
          *Version*) ;;\n\
-         *list-units*) grep -xF \"$unit\" {state} 2>/dev/null;;\n\
-         *DropInPaths*) echo {units}/$unit.d/50-podseal.conf;;\n\
-         *FragmentPath*) printf 'FragmentPath={units}/%s\\nLoadState=loaded\\n' \"$unit\";;\n\
+         *list-units*) printf '%s\\n' \"$@\" | grep -xF -f - {state} 2>/dev/null;;\n\
+         *DropInPaths*) shift; for unit in \"$@\"; do\n\
+         printf 'LoadState=loaded\\nFragmentPath={units}/%s\\n' \"$unit\"\n\
+         printf 'DropInPaths={units}/%s.d/50-podseal.conf\\n\\n' \"$unit\"; done;;\n\
          *ActiveState*) printf 'LoadState=loaded\\nActiveState=active\\n';;\n\
-         *' start '*) echo \"$unit\" >> {state};;\n\
+         *' start '*) shift; printf '%s\\n' \"$@\" >> {state};;\n\
          *' stop '*) : > {state};;\n\
          esac; exit 0",
         calls = place.text("calls"),
@@ -54,10 +56,10 @@ fn the_manager_is_told_in_this_order() {
     let place = place();
     systemctl(&place, "nothing");
     start(&place, &[LISTEN]).expect(0, &["wrote ", "listening on 127.0.0.1:3000"]);
-    let reset = ["reset-failed -- web.socket", "reset-failed -- web.service"];
+    let reset = "reset-failed -- web.socket web.service";
     assert_eq!(
         calls(&place),
-        ["daemon-reload", reset[0], reset[1], "start -- web.socket"]
+        ["daemon-reload", reset, "start -- web.socket"]
     );
 
     systemctl(&place, "nothing");
@@ -70,7 +72,7 @@ fn the_manager_is_told_in_this_order() {
     start(&place, &[LISTEN, "--env=A=1"]).expect(0, &["stopped web.service: the next connection"]);
     assert_eq!(
         calls(&place),
-        ["daemon-reload", "stop -- web.service", reset[0], reset[1]]
+        ["daemon-reload", "stop -- web.service", reset]
     );
 
     systemctl(&place, "nothing");
@@ -82,8 +84,7 @@ fn the_manager_is_told_in_this_order() {
             "stop -- web.socket web.service",
             "daemon-reload",
             "stop -- web.service",
-            reset[0],
-            reset[1],
+            reset,
             "start -- web.socket"
         ]
     );
@@ -92,12 +93,7 @@ fn the_manager_is_told_in_this_order() {
     podseal(&place, &["down", "web"]).expect(0, &["stopped web.service", "removed "]);
     assert_eq!(
         calls(&place),
-        [
-            "stop -- web.socket web.service",
-            "daemon-reload",
-            reset[0],
-            reset[1],
-        ]
+        ["stop -- web.socket web.service", "daemon-reload", reset,]
     );
     assert_eq!(tree(&place), []);
 }
