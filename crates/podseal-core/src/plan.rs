@@ -15,17 +15,17 @@ pub mod mend;
 pub mod refusal;
 pub mod verify;
 
-use crate::audit::command::{Program, program, words};
+use crate::audit::command::{Program, RUN_AS, program, words};
 use crate::podman::strict;
 use crate::policy::families::FamilySet;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
+use crate::unit::effective::Located;
 use crate::unit::effective::merge::Source;
 use crate::unit::effective::service::Service;
-use crate::unit::effective::{Located, Scope};
 use crate::unit::exec::{ExecCommand, raw_commands};
 use crate::unit::name::UnitName;
-use crate::unit::quote::{quote, without_specifiers};
+use crate::unit::quote::{quote, without_specifiers, without_variables};
 
 use header::{Found, Header, Made};
 use launcher::behind;
@@ -81,11 +81,6 @@ pub struct Profile<'a> {
 const COPIED: &[&str] = &["ExecStartPre", "ExecStart"];
 
 impl Sealing<'_> {
-    /// Whether Podman runs without root, and so needs its pause process.
-    fn is_rootless(&self) -> bool {
-        self.service.scope == Scope::User
-    }
-
     fn seal(&self) -> Seal {
         Seal {
             level: self.level,
@@ -112,8 +107,11 @@ impl Sealing<'_> {
 
     /// The command that has the pause process made: with its prefix, and as
     /// systemd takes it.
-    fn guardian(&self) -> [&str; 4] {
-        [self.podseal, "pause", "ensure", "--quiet"]
+    fn guardian(&self) -> Vec<String> {
+        let words = [self.podseal, "pause", "ensure", "--quiet"];
+        let run_as = self.service.run_as();
+        let run_as = run_as.map(|user| format!("{RUN_AS}={user}"));
+        words.map(str::to_owned).into_iter().chain(run_as).collect()
     }
 
     /// The launcher and its options, up to the command's own words.
@@ -122,7 +120,7 @@ impl Sealing<'_> {
         words.extend(self.seal().options());
         // Behind env(1) the launcher does not see that it is Podman.
         let name = command.value.path.rsplit('/').next();
-        if self.is_rootless() && name == Some("env") {
+        if self.service.is_rootless() && name == Some("env") {
             words.push("--join=always".to_owned());
         }
         words.push("--".to_owned());
@@ -141,7 +139,7 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
     }
     let mut body = String::from("[Service]\n");
     let mut line = |key: &str, value: &str| body.extend([key, "=", value, "\n"]);
-    if sealing.is_rootless() {
+    if sealing.service.is_rootless() {
         let others = sealing.service.settings.list("Service", "ExecStartPre");
         if !others.is_empty() {
             line("ExecStartPre", "");
@@ -196,9 +194,23 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
 }
 
 fn guardian_line(sealing: &Sealing<'_>) -> String {
-    let [podseal, words @ ..] = sealing.guardian();
-    let podseal = quote(&format!("+{}", without_specifiers(podseal)));
-    format!("{podseal} {}", words.join(" "))
+    let podseal = quote(&format!("+{}", without_specifiers(sealing.podseal)));
+    let line = format!("{podseal} pause ensure --quiet");
+    match user_as_written(sealing.service) {
+        Some(user) => {
+            let word = without_variables(&format!("{RUN_AS}={user}"));
+            format!("{line} {}", quote(&word))
+        }
+        None => line,
+    }
+}
+
+/// The user of a system service with its specifiers, which mean the same in the
+/// drop-in.
+fn user_as_written(service: &Service) -> Option<&str> {
+    service.run_as()?;
+    let user = service.settings.last("Service", "User")?;
+    Some(&user.value)
 }
 
 /// What a drop-in is to a service that has it.
@@ -227,8 +239,8 @@ pub fn fit(service: &Service, drop_in: &Source) -> Fit {
     }
 }
 
-/// A hash of the command lines that a seal is made for. It changes when one of
-/// them does.
+/// A hash of what a seal is made for: the command lines, and the user of a
+/// system service. It changes when one of them does.
 #[must_use]
 pub fn base(service: &Service) -> u64 {
     base_without(service, None)
@@ -251,6 +263,10 @@ pub fn base_without(service: &Service, dropin: Option<&str>) -> u64 {
             }
         }
         text.extend(lines);
+    }
+    // Whose pause process the drop-in has made.
+    if let Some(user) = user_as_written(service) {
+        text.extend(["User=", user, "\n"]);
     }
     header::hash(&text)
 }

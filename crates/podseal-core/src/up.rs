@@ -58,6 +58,26 @@ pub struct Wanted {
     pub oci_runtime: Option<String>,
     /// Arguments for the image's entry point.
     pub arguments: Vec<String>,
+    /// The user other than root as whom the system's manager starts Podman. Such
+    /// a service is none of Quadlet's.
+    pub run_as: Option<RunAs>,
+}
+
+/// A user whose Podman a service of the system's manager has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunAs {
+    /// The name.
+    pub name: String,
+    /// The number.
+    pub uid: u32,
+}
+
+impl RunAs {
+    /// The user's manager, whose start makes the run-time directory.
+    #[must_use]
+    pub fn manager(&self) -> String {
+        format!("user@{}.service", self.uid)
+    }
 }
 
 /// A socket to listen on.

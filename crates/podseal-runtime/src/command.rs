@@ -1,6 +1,6 @@
 //! The one place that starts processes.
 
-use std::ffi::{CString, NulError};
+use std::ffi::{CString, NulError, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -13,12 +13,14 @@ use podseal_core::lifecycle::Exit;
 use podseal_sys::spawn::{Spawn, SpawnError, spawn};
 use rustix::process::{Pid, WaitStatus};
 
+use crate::account::Account;
+
 /// How long a helper command may take before it is killed.
 pub const LIMIT: Duration = Duration::from_mins(1);
 
 mod run;
 
-pub use run::{Job, run, run_all, run_with_environment, run_with_sockets};
+pub use run::{Job, run, run_all, run_as, run_with_environment, run_with_sockets};
 
 /// A command line for messages: words with blanks or quotes are quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +208,9 @@ pub struct Start<'a> {
     pub environment: &'a [(&'a str, Option<&'a str>)],
     /// The working directory; none keeps this process's.
     pub directory: Option<&'a str>,
+    /// The user that root starts it as, in a new environment and in `/`; none
+    /// is this process's.
+    pub account: Option<&'a Account>,
     /// What the process and all that it starts are known by, see
     /// [`podseal_sys::spawn::Spawn::mark`].
     pub mark: Option<u64>,
@@ -251,9 +256,14 @@ pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(zero_byte)?;
     let count = request.sockets.len().to_string();
-    let environment =
-        environment(request.environment, (count != "0").then_some(&count)).map_err(zero_byte)?;
-    let directory = request.directory.map(CString::new).transpose();
+    let own = match request.account {
+        Some(account) => account.environment(),
+        None => std::env::vars_os().collect(),
+    };
+    let sockets = (count != "0").then_some(&count);
+    let environment = environment(own, request.environment, sockets).map_err(zero_byte)?;
+    let directory = request.account.map(|_| "/").or(request.directory);
+    let directory = directory.map(CString::new).transpose();
     let directory = directory.map_err(zero_byte)?;
     let null = File::open("/dev/null").map_err(io_failed)?;
     let pid = spawn(&Spawn {
@@ -264,14 +274,16 @@ pub fn start(request: &Start<'_>) -> Result<Pid, CommandError> {
         inherited: request.sockets,
         directory: directory.as_deref(),
         mark: request.mark,
+        credentials: request.account.map(Account::credentials),
     })
     .map_err(failed)?;
     Pid::from_raw(pid).ok_or_else(|| io_failed(io::ErrorKind::InvalidData.into()))
 }
 
-/// The environment of a child: ours, less what told us of sockets and a
+/// The environment of a child: its `own`, less what told us of sockets and a
 /// supervisor of our own, plus `changes`.
 fn environment(
+    own: Vec<(OsString, OsString)>,
     changes: &[(&str, Option<&str>)],
     listen_fds: Option<&String>,
 ) -> Result<Vec<CString>, NulError> {
@@ -284,7 +296,7 @@ fn environment(
         "WATCHDOG_PID",
         "WATCHDOG_USEC",
     ];
-    let kept = std::env::vars_os().filter(|(name, _)| {
+    let kept = own.into_iter().filter(|(name, _)| {
         !OURS.iter().any(|own| name == own) && !changes.iter().any(|(changed, _)| name == changed)
     });
     kept.map(|(name, value)| {

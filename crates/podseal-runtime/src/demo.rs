@@ -194,6 +194,7 @@ impl Demo {
             arguments: command,
             environment: &[],
             directory: None,
+            account: None,
             mark: None,
             stdout: stderr,
             stderr,

@@ -105,7 +105,8 @@ impl InstallError {
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Files that have been changed, and can still be changed back.
+/// Files that are ready to be changed or have been, and can still be changed
+/// back.
 #[derive(Debug, Default)]
 pub struct Installed {
     files: Vec<Prepared>,
@@ -132,15 +133,28 @@ struct Prepared {
 /// # Errors
 /// The first step that failed.
 pub fn install(changes: &[Change]) -> Result<Installed, InstallError> {
-    let mut installed = Installed::default();
-    let done = changes
-        .iter()
-        .try_for_each(|change| installed.prepare(change))
-        .and_then(|()| installed.commit());
-    match done {
+    let mut installed = prepare(changes)?;
+    match installed.commit() {
         Ok(()) => Ok(installed),
         Err(error) => {
             // What failed first is told; each file is whole either way.
+            let _ = installed.undo();
+            Err(error)
+        }
+    }
+}
+
+/// Does what can fail for lack of space or permission, and changes nothing yet:
+/// that is what [`Installed::commit`] does.
+///
+/// # Errors
+/// The first step that failed.
+pub fn prepare(changes: &[Change]) -> Result<Installed, InstallError> {
+    let mut installed = Installed::default();
+    let mut changes = changes.iter();
+    match changes.try_for_each(|change| installed.prepare(change)) {
+        Ok(()) => Ok(installed),
+        Err(error) => {
             let _ = installed.undo();
             Err(error)
         }
@@ -244,7 +258,11 @@ impl Installed {
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<(), InstallError> {
+    /// Makes the changes that were prepared. After an error some of them are made.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub fn commit(&mut self) -> Result<(), InstallError> {
         for file in &mut self.files {
             match &file.new {
                 Some(new) => {

@@ -4,6 +4,7 @@
 //! Nothing here prints, and only [`command`] starts processes.
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod audit;
 pub mod command;
 pub mod container_profile;

@@ -25,20 +25,44 @@ pub fn is_enabled(user: &User) -> Option<bool> {
     }
 }
 
-/// Has the user linger.
-///
-/// # Errors
-/// logind did not.
-pub fn enable(user: &User) -> Result<(), CommandError> {
-    loginctl(&["enable-linger", "--", &user.name]).map(drop)
+/// A user who lingers, and does not any more once this is dropped, unless that
+/// was so before or is to stay.
+#[derive(Debug)]
+pub struct Lingering {
+    user: User,
+    is_new: bool,
 }
 
-/// Has the user linger no more.
-///
-/// # Errors
-/// logind did not.
-pub fn disable(user: &User) -> Result<(), CommandError> {
-    loginctl(&["disable-linger", "--", &user.name]).map(drop)
+impl Lingering {
+    /// Has the user linger.
+    ///
+    /// # Errors
+    /// logind did not.
+    pub fn enable(user: &User) -> Result<Self, CommandError> {
+        let is_new = is_enabled(user) != Some(true);
+        if is_new {
+            loginctl(&["enable-linger", "--", &user.name])?;
+        }
+        Ok(Self {
+            user: user.clone(),
+            is_new,
+        })
+    }
+
+    /// Lets it stay.
+    pub fn keep(mut self) {
+        self.is_new = false;
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        if self.is_new
+            && let Err(error) = loginctl(&["disable-linger", "--", &self.user.name])
+        {
+            tracing::warn!(%error, "lingering is still enabled");
+        }
+    }
 }
 
 fn loginctl(arguments: &[&str]) -> Result<String, CommandError> {

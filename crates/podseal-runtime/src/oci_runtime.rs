@@ -1,6 +1,7 @@
 //! Finding an OCI runtime that works on this host under the seal, by trying
 //! it: versions and distributions tell too little.
 
+use std::error::Error as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,13 @@ use std::time::Duration;
 
 use podseal_core::explain::first_answer;
 use podseal_core::explain::journal::{Log, Speaker};
+use podseal_core::lifecycle::Exit;
 use podseal_core::policy::seal::Seal;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::command;
+use crate::account::Account;
+use crate::command::{self, CommandError};
 use crate::host::{self, User};
 use crate::instance::Instance;
 
@@ -22,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) const KNOWN: &[&str] = &["crun", "runc"];
 
 /// One runtime that was tried and did not work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Its path.
     pub path: PathBuf,
@@ -31,7 +35,7 @@ pub struct Failure {
 }
 
 /// The runtime to use.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Choice {
     /// Its path.
     pub path: PathBuf,
@@ -53,6 +57,14 @@ pub enum RuntimeError {
     NoneWorks {
         /// What each said.
         failures: Vec<Failure>,
+    },
+    /// No trial could be made as another user.
+    #[error("no OCI runtime could be tried as {user}: {said}")]
+    As {
+        /// The user.
+        user: String,
+        /// What was said.
+        said: String,
     },
     /// The trial could not be made.
     #[error("cannot try an OCI runtime: {}", path.display())]
@@ -85,6 +97,7 @@ impl RuntimeError {
                     || "install runc, for example: apt-get install runc".into(),
                     |answer| answer.signature.fix.into(),
                 ),
+            Self::As { .. } => "--runtime names one, and does without a trial".into(),
             Self::Trial { .. } => {
                 "set XDG_RUNTIME_DIR to a directory that you own and can write".into()
             }
@@ -134,6 +147,42 @@ pub fn choose(
     Err(RuntimeError::NoneWorks { failures })
 }
 
+/// As [`choose`], without a wish, for another user: in a process that is the
+/// user and nothing else. It makes the pause process, too.
+///
+/// # Errors
+/// See [`RuntimeError`].
+pub fn choose_as(
+    account: &Account,
+    podseal: &str,
+    default: &Path,
+    seal: &Seal,
+) -> Result<Choice, RuntimeError> {
+    let failed = |said: String| RuntimeError::As {
+        user: account.user.name.clone(),
+        said,
+    };
+    let default = default.to_string_lossy();
+    let mut words = vec![podseal.to_owned(), "choose-runtime".to_owned()];
+    words.extend(seal.options());
+    words.extend(["--".to_owned(), default.into_owned()]);
+    let output = command::run_as(Some(account), &words, LIMIT * 3);
+    let output = output.map_err(|error| failed(chain(&error)))?;
+    if output.exit != Exit::Code(0) {
+        // The first line is the error, and what follows how to mend it.
+        let said = output.stderr.trim_start_matches("error: ").trim_end();
+        return Err(failed(said.to_owned()));
+    }
+    serde_json::from_str(&output.stdout).map_err(|error| failed(error.to_string()))
+}
+
+fn chain(error: &CommandError) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
 /// A bundle whose container says podseal's version and ends, in an empty
 /// network namespace, as a sealed container has. It is removed when dropped.
 #[derive(Debug)]
@@ -155,7 +204,8 @@ impl Bundle {
         };
         let own = host::own_executable().map_err(trial)?;
         let own = own.to_string_lossy().into_owned();
-        fs::create_dir_all(directory.join("rootfs")).map_err(trial)?;
+        // crun 1.28 does not make /dev itself.
+        fs::create_dir_all(directory.join("rootfs/dev")).map_err(trial)?;
         let namespaces: Vec<_> = ["pid", "mount", "ipc", "uts", "network"]
             .map(|kind| json!({ "type": kind }))
             .into();

@@ -4,14 +4,15 @@
 //! Under a seal it cannot be made (newuidmap needs privileges that
 //! no-new-privileges takes away), so it must be there before.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use podseal_core::doctor::facts::MapTool;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::host::{self, User};
@@ -19,8 +20,10 @@ use crate::id_map;
 use crate::podman::{Podman, PodmanError};
 
 mod look;
+mod run_as;
 
 pub use look::look;
+pub use run_as::ensure_as;
 
 /// A living pause process of this user.
 #[derive(Debug)]
@@ -198,8 +201,22 @@ struct PidFile {
 }
 
 impl PidFile {
+    /// It may be another user's, who is not to be waited for: with a pipe in its
+    /// place reading would.
     fn read(file: &PathBuf) -> Option<Self> {
-        let text = fs::read_to_string(file).ok()?.trim().to_owned();
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).ok()?;
+        let open = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(file)
+            .ok()?;
+        if !open.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut text = String::new();
+        open.take(LONGEST).read_to_string(&mut text).ok()?;
+        let text = text.trim().to_owned();
         let number = text.parse().ok().filter(|number| *number > 0);
         Some(Self {
             file: file.clone(),
@@ -208,6 +225,9 @@ impl PidFile {
         })
     }
 }
+
+/// More than any process id has digits.
+const LONGEST: u64 = 64;
 
 fn pid_files(user: &User) -> Vec<PathBuf> {
     in_directories(host::podman_runtime_directories(user))

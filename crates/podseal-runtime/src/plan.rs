@@ -5,6 +5,7 @@
 
 mod apply;
 mod mend;
+mod run_as;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +22,9 @@ use podseal_core::policy::level::Level;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
+use crate::account::AccountError;
 use crate::audit::with_files;
+use crate::host::User;
 use crate::install::{Change, Contents};
 use crate::podman::Podman;
 use crate::units::{Target, Unit, UnitError, Units};
@@ -67,6 +70,8 @@ pub struct Planned {
     pub refusals: Vec<Refusal>,
     /// What should be known.
     pub warnings: Vec<Finding>,
+    /// The user other than root as whom the system's manager starts the service.
+    pub user: Option<User>,
 }
 
 /// A file beside the drop-in.
@@ -126,6 +131,9 @@ pub enum PlanError {
         /// Why.
         source: io::Error,
     },
+    /// Podman cannot run as the service's user.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// podseal did not write the drop-in.
     #[error("podseal did not write {}", path.display())]
     Foreign {
@@ -146,6 +154,7 @@ impl PlanError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unit(error) => error.hint(),
+            Self::Account(error) => error.hint(),
             Self::Socket { unit } => format!("name the service, such as {}.service", unit.stem()),
             Self::NotGenerated { .. } => {
                 "put it where Podman looks, such as ~/.config/containers/systemd, and see to it that no unit file has the service's name".into()
@@ -278,6 +287,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         profile,
         refusals: Vec::new(),
         warnings: Vec::new(),
+        user: None,
     };
     let (as_written, judge) = findings(&without, &base, is_template, request)?;
     let View::Service(service) = &base.view else {
@@ -326,6 +336,15 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
             }
             plan.change.contents = Some(Contents::Text(text));
         }
+    }
+    if plan.is_named && plan.refusals.is_empty() {
+        // A file may be for another host.
+        let user = run_as::user(service, &request.podseal)?;
+        plan.refusals.extend(
+            user.as_ref()
+                .and_then(|user| run_as::elsewhere(service, user)),
+        );
+        plan.user = user.map(|account| account.user);
     }
     plan.refusals
         .dedup_by(|a, b| (a.id, &a.origin) == (b.id, &b.origin));
@@ -517,6 +536,7 @@ pub fn unseal(units: &Units, argument: &str, force: bool) -> Result<Vec<Planned>
         profile,
         refusals: Vec::new(),
         warnings: Vec::new(),
+        user: None,
     };
     let mended = quadlet.as_deref().map(mend::existing).transpose()?;
     let mended = mended

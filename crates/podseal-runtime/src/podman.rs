@@ -1,9 +1,11 @@
 //! Asking Podman.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use podseal_core::podman::{InvalidVersion, Version, strict};
 
+use crate::account::Account;
 use crate::command::{self, CommandError, LIMIT};
 
 /// An installed Podman.
@@ -11,6 +13,8 @@ use crate::command::{self, CommandError, LIMIT};
 pub struct Podman {
     /// Its path.
     pub path: PathBuf,
+    /// The user whose it is asked as; none is this process's.
+    account: Option<Account>,
 }
 
 /// What `podman info` says about a host.
@@ -53,10 +57,12 @@ pub enum PodmanError {
         image: String,
     },
     /// The image is not here.
-    #[error("the image {image} is not in this user's storage, and a sealed service never pulls")]
+    #[error("the image {image} is not in {} storage, and a sealed service never pulls", owner(user.as_deref()))]
     ImageMissing {
         /// As given.
         image: String,
+        /// Whose storage, where it is another user's.
+        user: Option<String>,
     },
 }
 
@@ -76,9 +82,17 @@ impl PodmanError {
                 "`podman image inspect` shows what it knows of the image; do without --digest"
                     .into()
             }
-            Self::ImageMissing { image } => format!("podman pull {image}"),
+            Self::ImageMissing { image, user: None } => format!("podman pull {image}"),
+            Self::ImageMissing {
+                image,
+                user: Some(user),
+            } => format!("su --login --shell /bin/sh --command 'podman pull {image}' {user}"),
         }
     }
+}
+
+fn owner(user: Option<&str>) -> String {
+    user.map_or("this user's".into(), |user| format!("{user}'s"))
 }
 
 impl Podman {
@@ -88,8 +102,17 @@ impl Podman {
     /// There is none.
     pub fn installed() -> Result<Self, PodmanError> {
         command::find("podman")
-            .map(|path| Self { path })
+            .map(|path| Self {
+                path,
+                account: None,
+            })
             .ok_or(PodmanError::NotInstalled)
+    }
+
+    /// The same, as another user where there is one.
+    #[must_use]
+    pub fn run_as(self, account: Option<Account>) -> Self {
+        Self { account, ..self }
     }
 
     /// Its path as a word of a command.
@@ -111,7 +134,20 @@ impl Podman {
     /// # Errors
     /// It could not be run, took too long or failed.
     pub fn output(&self, arguments: &[&str]) -> Result<String, CommandError> {
-        command::run(&self.command(arguments), LIMIT)?.success()
+        self.output_within(arguments, LIMIT)
+    }
+
+    /// The same, within another time than usual.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn output_within(
+        &self,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> Result<String, CommandError> {
+        let command = self.command(arguments);
+        command::run_as(self.account.as_ref(), &command, limit)?.success()
     }
 
     /// Its version and defaults.
@@ -174,6 +210,10 @@ impl Podman {
         } else {
             Err(PodmanError::ImageMissing {
                 image: image.to_owned(),
+                user: self
+                    .account
+                    .as_ref()
+                    .map(|account| account.user.name.clone()),
             })
         }
     }

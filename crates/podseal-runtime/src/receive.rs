@@ -82,6 +82,7 @@ pub fn receive(path: &Path, arguments: &[String]) -> Result<Exit, ReceiveError> 
         arguments,
         environment: &[("LISTEN_FDNAMES", Some(&names))],
         directory: None,
+        account: None,
         mark: None,
         stdout,
         stderr,

@@ -19,12 +19,13 @@ use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::{Form, Socket};
 
+use crate::account::Account;
 use crate::install::{Change, Contents, Installed, clear};
 
 pub use apply::{Applied, apply};
 pub use down::{Kept, Removal, Why, plan_removal, remove};
 pub use error::UpError;
-pub use plan::{Plan, plan};
+pub use plan::{Plan, linger, plan};
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -62,6 +63,9 @@ pub struct Request {
     pub oci_runtime: Option<String>,
     /// Arguments for the image's entry point.
     pub arguments: Vec<String>,
+    /// The user whose Podman a service of the system's manager has; none is
+    /// root's.
+    pub account: Option<Account>,
 }
 
 impl Request {

@@ -1,14 +1,19 @@
 //! Starting a process with inherited sockets as sd_listen_fds(3) wants them.
 //!
 //! `std::process::Command` cannot put the child's own process id into the
-//! child's environment (LISTEN_PID), which is why this exists. It is for a
-//! process with one thread, and for kernels from 5.11 (close_range(2)).
+//! child's environment (LISTEN_PID), which is why this exists. Other threads do
+//! not matter: what the child needs is made before fork(2), and its first calls
+//! close what it was not given. It is for kernels from 5.11 (close_range(2)).
 
 use std::ffi::{CStr, CString};
 use std::io::{self, PipeReader, Read};
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
+
+mod credentials;
+
+pub use credentials::Credentials;
 
 /// What to start.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub struct Spawn<'a> {
     /// (getrlimit(2)), is inherited by everything that is started, and can be
     /// read in /proc/PID/limits: a mark to know processes by.
     pub mark: Option<u64>,
+    /// Whom the process is; none leaves it the caller's user.
+    pub credentials: Option<Credentials<'a>>,
 }
 
 /// What the child was doing when it failed.
@@ -39,6 +46,8 @@ pub enum Step {
     Fork,
     /// Placing the descriptors.
     Descriptors,
+    /// Becoming another user.
+    Credentials,
     /// chdir(2).
     Directory,
     /// execve(2).
@@ -50,6 +59,7 @@ pub enum Step {
 #[error("{}", match step {
     Step::Fork => "cannot make a process",
     Step::Descriptors => "cannot hand over file descriptors",
+    Step::Credentials => "cannot become the user",
     Step::Directory => "cannot change to the working directory",
     Step::Exec => "cannot execute the program",
 })]
@@ -110,6 +120,7 @@ struct Image {
     descriptors: Vec<RawFd>,
     directory: *const libc::c_char,
     mark: Option<libc::rlimit>,
+    user: Option<credentials::User>,
 }
 
 impl Image {
@@ -142,6 +153,7 @@ impl Image {
                 rlim_cur: mark,
                 rlim_max: mark,
             }),
+            user: request.credentials.as_ref().map(credentials::User::new),
         }
     }
 
@@ -152,6 +164,12 @@ impl Image {
         let status = unsafe { libc::fcntl(status, libc::F_DUPFD_CLOEXEC, above) };
         let step = if status < 0 || !self.prepare(above) {
             DESCRIPTORS
+        } else if !self
+            .user
+            .as_ref()
+            .is_none_or(credentials::User::become_for_good)
+        {
+            CREDENTIALS
         } else if !self.change_directory() {
             DIRECTORY
         } else {
@@ -239,6 +257,7 @@ impl Image {
 const DESCRIPTORS: u8 = 0;
 const EXEC: u8 = 1;
 const DIRECTORY: u8 = 2;
+const CREDENTIALS: u8 = 3;
 
 fn encode(step: u8, errno: i32) -> [u8; 5] {
     let mut report = [step, 0, 0, 0, 0];
@@ -255,6 +274,7 @@ fn read_failure(mut status: PipeReader) -> Option<SpawnError> {
         step: match step {
             EXEC => Step::Exec,
             DIRECTORY => Step::Directory,
+            CREDENTIALS => Step::Credentials,
             _ => Step::Descriptors,
         },
         source: io::Error::from_raw_os_error(i32::from_ne_bytes(errno)),
@@ -283,6 +303,7 @@ mod tests {
             inherited,
             directory: Some(c"/"),
             mark: Some(77),
+            credentials: None,
         })
         .unwrap();
         drop(write);
@@ -341,6 +362,7 @@ mod tests {
             inherited: &[],
             directory: None,
             mark: None,
+            credentials: None,
         })
         .unwrap_err();
         assert_eq!(error.step, Step::Exec);
@@ -370,6 +392,7 @@ mod tests {
             inherited: &[],
             directory: Some(c"/nonexistent"),
             mark: None,
+            credentials: None,
         })
         .unwrap_err();
         assert_eq!(error.step, Step::Directory);

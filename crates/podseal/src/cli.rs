@@ -22,9 +22,9 @@ mod verify;
 pub(crate) use doctor::{Doctor, DoctorFormat};
 pub(crate) use explain::{Explain, ExplainFormat};
 pub(crate) use look::{Check, CheckFormat, FailOn, Show, ShowFormat};
-pub(crate) use plumbing::{Echo, Enter, Join, Pause, Probe, Without};
+pub(crate) use plumbing::{ChooseRuntime, Echo, Enter, Join, Pause, Probe, Without};
 pub(crate) use status::{List, Status, StatusFormat};
-pub(crate) use up::{Down, Up};
+pub(crate) use up::{Down, Form, Up};
 pub(crate) use verify::{Receive, Verify, VerifyFormat};
 
 const STYLES: Styles = Styles::styled()
@@ -104,6 +104,9 @@ pub(crate) enum Command {
     /// Look after rootless Podman's pause process (plumbing).
     #[command(hide = true, subcommand)]
     Pause(Pause),
+    /// Say which OCI runtime works under the seal, as JSON (plumbing).
+    #[command(hide = true)]
+    ChooseRuntime(ChooseRuntime),
     /// Try every known way out of a seal, and say what came of each as JSON
     /// (plumbing).
     #[command(hide = true)]

@@ -11,6 +11,7 @@ use crate::cli::{Cli, Color, Command, Pause};
 use crate::exit;
 
 mod check;
+mod choose_runtime;
 mod control;
 mod demo;
 mod diff;
@@ -88,7 +89,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Enter(arguments) => enter::run(arguments),
-        Command::Pause(Pause::Ensure { quiet }) => pause::ensure(quiet),
+        Command::Pause(Pause::Ensure { quiet, run_as }) => pause::ensure(quiet, run_as.as_deref()),
+        Command::ChooseRuntime(arguments) => choose_runtime::run(arguments),
         Command::Probe(arguments) => probe::run(arguments),
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),

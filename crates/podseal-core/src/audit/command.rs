@@ -26,7 +26,10 @@ pub enum Program<P = Origin> {
     /// Podman, directly or through podseal's launcher.
     Podman(Invocation<P>),
     /// `podseal pause ensure`.
-    PauseEnsure,
+    PauseEnsure {
+        /// The user that it is told to become.
+        run_as: Option<String>,
+    },
     /// Something that mentions Podman and that podseal does not look into, such
     /// as a shell.
     Unclear {
@@ -98,13 +101,29 @@ pub(crate) fn program<P: Clone>(path: &str, words: &[Word<P>]) -> Program<P> {
     let text = |at: usize| words.get(at).map(|word| &*word.text);
     match file_name(path) {
         "podman" => Program::Podman(Invocation::parse(words)),
-        "podseal" if (text(0), text(1)) == (Some("pause"), Some("ensure")) => Program::PauseEnsure,
+        "podseal" if (text(0), text(1)) == (Some("pause"), Some("ensure")) => {
+            let run_as = run_as(&words[2..]);
+            Program::PauseEnsure { run_as }
+        }
         _ => match wrapped(path, words) {
             Some((command, rest)) => program(&command.text, rest),
             None => unclear(path, words),
         },
     }
 }
+
+/// The user of `--run-as`.
+fn run_as<P>(words: &[Word<P>]) -> Option<String> {
+    let mut words = words.iter().map(|word| &*word.text);
+    let word = words.find(|word| word.starts_with(RUN_AS))?;
+    match word.split_once('=') {
+        Some((_, user)) => Some(user.to_owned()),
+        None => words.next().map(str::to_owned),
+    }
+}
+
+/// The option of `podseal pause ensure` for another user.
+pub(crate) const RUN_AS: &str = "--run-as";
 
 /// The name of a program, which says what it is.
 pub(crate) fn file_name(path: &str) -> &str {

@@ -8,6 +8,7 @@ mod outside;
 mod pause;
 mod podman;
 mod privileges;
+mod run_as;
 mod sandboxing;
 mod seal;
 mod sockets;
@@ -34,6 +35,10 @@ pub static FAMILIES: &[Family] = &[
     Family {
         title: "Privileges",
         rules: privileges::RULES,
+    },
+    Family {
+        title: "Podman as another user",
+        rules: run_as::RULES,
     },
     Family {
         title: "System calls",

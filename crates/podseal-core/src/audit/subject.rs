@@ -121,7 +121,7 @@ impl Subject {
         self.commands.iter().any(|command| match &command.program {
             Program::Podman(invocation) => !matches!(invocation.verb, Verb::Unshare | Verb::Other),
             Program::Unclear { .. } => true,
-            Program::PauseEnsure | Program::Other => false,
+            Program::PauseEnsure { .. } | Program::Other => false,
         })
     }
 
@@ -157,7 +157,7 @@ pub(super) const NEEDS: &[&str] = &["Requires", "BindsTo", "Requisite"];
 /// the seal.
 pub(super) fn makes_pause_process(command: &Command) -> bool {
     match &command.program {
-        Program::PauseEnsure => true,
+        Program::PauseEnsure { .. } => true,
         Program::Podman(invocation) => invocation.verb == Verb::Unshare,
         Program::Unclear { .. } | Program::Other => false,
     }
@@ -288,7 +288,7 @@ impl<'a> Container<'a> {
 
     /// Whether it is a service of a user's manager.
     #[must_use]
-    pub fn is_rootless(&self) -> bool {
+    pub fn is_of_user(&self) -> bool {
         self.service.scope == Scope::User
     }
 

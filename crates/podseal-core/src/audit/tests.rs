@@ -77,11 +77,23 @@ fn ids(files: &Files) -> Vec<&'static str> {
     ids.into_iter().collect()
 }
 
+/// Whose manager reads an example.
+fn scope(example: &rule::Example) -> Scope {
+    if example.unit.starts_with(SYSTEM) {
+        Scope::System
+    } else {
+        Scope::User
+    }
+}
+
+const SYSTEM: &str = "/etc/systemd/system/";
+
 /// The sealed pair, with the lines of an example in place of its own.
 fn changed(example: &rule::Example) -> (Files, &'static str) {
-    let (unit, architecture) = match example.unit.split_once(" on ") {
+    let unit = example.unit.trim_start_matches(SYSTEM);
+    let (unit, architecture) = match unit.split_once(" on ") {
         Some((unit, architecture)) => (unit, architecture),
-        None => (example.unit, "x86_64"),
+        None => (unit, "x86_64"),
     };
     let mut files = files(SEALED);
     if let Some((unit, _)) = unit.split_once(" -> ") {
@@ -109,7 +121,7 @@ fn every_rule_has_an_example_that_brings_it_out() {
     for rule in rules::all() {
         for (example, expected) in [(&rule.bad, true), (&rule.good, false)] {
             let (files, architecture) = changed(example);
-            let findings = audit(&set(&files, Scope::User, architecture));
+            let findings = audit(&set(&files, scope(example), architecture));
             let found: Vec<&Finding> = findings.iter().filter(|f| f.rule == rule).collect();
             assert_eq!(!found.is_empty(), expected, "{}: {files:#?}", rule.id);
             for finding in found {
@@ -126,7 +138,8 @@ fn fixes_fix() {
     let mut fixable = 0;
     for rule in rules::all() {
         let (mut files, architecture) = changed(&rule.bad);
-        let before = audit(&set(&files, Scope::User, architecture));
+        let scope = scope(&rule.bad);
+        let before = audit(&set(&files, scope, architecture));
         let found: Vec<Finding> = before
             .iter()
             .filter(|f| f.rule == rule && !f.settings.is_empty())
@@ -139,7 +152,7 @@ fn fixes_fix() {
         let text = fix::drop_in(None, &found).expect("settings");
         assert!(fix::is_ours(&text), "{text}");
         files.insert(format!("{}.d/{}", first.unit, fix::DROP_IN), text.clone());
-        let after = audit(&set(&files, Scope::User, architecture));
+        let after = audit(&set(&files, scope, architecture));
         for finding in &after {
             assert_ne!(finding.rule, rule, "{}: {text}", rule.id);
             let is_new = before.iter().all(|b| b.rule != finding.rule);
@@ -297,4 +310,55 @@ fn system_units_are_held_to_what_matters_there() {
     let service = files.get_mut("web.service").expect("there");
     service.push_str("ExecStartPre=\nProtectHome=yes\nIPAddressDeny=any\n");
     assert_eq!(audit(&set(&files, Scope::System, "x86_64")), []);
+}
+
+/// A system service of rootless Podman, with its own pause process and without
+/// a thing that is wrong.
+#[test]
+fn podman_as_another_user() {
+    let unit = |lines: &str| {
+        let mut files = files(SEALED);
+        files.remove("podman-pause-process.service");
+        let service = files.get_mut("web.service").expect("there");
+        *service = service
+            .replace("pause ensure", "pause ensure --quiet --run-as=web")
+            .replace("After=web.socket", "After=web.socket user@990.service");
+        service.extend([
+            "User=web\nDelegate=yes\nEnvironment=XDG_RUNTIME_DIR=/run/user/990\n",
+            lines,
+        ]);
+        let findings = audit(&set(&files, Scope::System, "x86_64"));
+        let ids: Vec<&str> = findings.iter().map(|f| f.rule.id).collect();
+        ids.join(" ")
+    };
+    for (lines, expected) in [
+        ("", ""),
+        ("Delegate=\n", ""),
+        ("Delegate=cpu memory\n", ""),
+        ("Delegate=no\n", "user-directive"),
+        ("User=990\n", "pause-missing user-directive"),
+        ("User=root\n", ""),
+        ("DynamicUser=yes\n", "user-directive"),
+        ("User=bob\n", "pause-missing"),
+        ("Environment=XDG_RUNTIME_DIR=/run/user/0\n", "user-runtime"),
+        (
+            "Environment=XDG_RUNTIME_DIR=/run/user/991\n",
+            "user-runtime",
+        ),
+        ("Environment=\n", "user-runtime"),
+        ("Environment=\nPAMName=login\n", ""),
+        ("ExecStartPre=\n", "pause-missing"),
+        (
+            "ExecStartPre=\nExecStartPre=+/usr/bin/podman unshare true\n",
+            "pause-missing",
+        ),
+        (
+            "ExecStartPre=\nExecStartPre=/usr/bin/podseal pause ensure\n",
+            "pause-missing pause-inside-seal",
+        ),
+        ("ExecStop=!/usr/bin/podman stop x\n", "user-directive"),
+        ("ProtectHome=yes\n", ""),
+    ] {
+        assert_eq!(unit(lines), expected, "{lines}");
+    }
 }

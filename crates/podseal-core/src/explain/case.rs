@@ -107,6 +107,8 @@ pub struct Finding {
 /// Facts about units and host. What was not looked at is None.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// The user other than root as whom the system's manager starts the service.
+    pub run_as: Option<String>,
     /// The image that the service runs.
     pub image: Option<String>,
     /// Whether it is in the storage.

@@ -98,7 +98,7 @@ pub fn next(case: &Case, explanation: &Explanation) -> String {
 }
 
 /// A command with the names of the case: `{service}`, `{socket}`, `{image}`,
-/// `{systemctl}`, and `{scope}` for an option where one is needed.
+/// `{systemctl}`, and `{scope}` and `{run_as}` for an option where one is needed.
 #[must_use]
 pub fn typed(template: &str, case: &Case) -> String {
     let (option, systemctl) = match case.scope {
@@ -111,9 +111,12 @@ pub fn typed(template: &str, case: &Case) -> String {
     } else {
         option
     };
+    let run_as = case.facts.run_as.as_ref();
+    let run_as = run_as.map_or(String::new(), |user| format!(" --run-as={user}"));
     let text = template
         .replace("{scope}", option)
         .replace("{systemctl}", systemctl)
+        .replace("{run_as}", &run_as)
         .replace("{service}", &case.service.name)
         .replace("{socket}", &sockets.join(" "))
         .replace("{image}", case.facts.image.as_deref().unwrap_or("IMAGE"));

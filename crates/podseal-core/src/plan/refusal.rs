@@ -49,7 +49,7 @@ const AGAINST: &[(&str, Level)] = &[
     ("kube-play", Level::Families),
     // It would not start, or not once the image is gone.
     ("pull-not-never", Level::Families),
-    // Whose namespaces are joined is the manager's user's.
+    // It would not start, or leave the service.
     ("user-directive", Level::Families),
     // Level families promises nothing about what is handed over.
     (NOT_SEALABLE, Level::Standard),
@@ -223,7 +223,7 @@ fn no_podman(service: &Service) -> Option<Refusal> {
         |command: &Located<ExecCommand>| match Command::new("ExecStart", command, None).program {
             Program::Podman(podman) => !matches!(podman.verb, Verb::Unshare | Verb::Other),
             Program::Unclear { .. } => true,
-            Program::PauseEnsure | Program::Other => false,
+            Program::PauseEnsure { .. } | Program::Other => false,
         };
     if !service.loads || commands.iter().any(is_podman) {
         return None;

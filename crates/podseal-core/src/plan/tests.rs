@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::header::{Found, Made, read};
 use super::*;
+use crate::unit::effective::Scope;
 use crate::unit::effective::merge::Source;
 use crate::unit::effective::view::View;
 use crate::unit::file::UnitFile;
@@ -170,6 +171,37 @@ fn a_system_service_has_no_pause_process() {
     let sealed = service("web.service", unit, &[(PATH, &text)], Scope::System);
     let undone = verify::undone(&sealing(&base, Level::Families), &sealed, PATH);
     assert_eq!(undone, []);
+}
+
+#[test]
+fn the_pause_process_is_that_of_the_user_of_a_system_service() {
+    let start = "ExecStart=/usr/bin/podman run --network=none --pull=never x\n";
+    for (unit, user, expected) in [
+        ("web.service", "web", "--run-as=web"),
+        ("web@one.service", "%i", "--run-as=%i"),
+    ] {
+        let text = format!("[Service]\nUser={user}\n{start}");
+        let base = service(unit, &text, &[], Scope::System);
+        let sealing = sealing(&base, Level::Families);
+        let drop_in = drop_in(&sealing).expect("can be written");
+        let guardian = format!("ExecStartPre=+{PODSEAL} pause ensure --quiet {expected}\n");
+        assert!(drop_in.contains(&guardian), "{drop_in}");
+        let sealed = service(unit, &text, &[(PATH, &drop_in)], Scope::System);
+        assert_eq!(verify::undone(&sealing, &sealed, PATH), []);
+        let source = Source {
+            path: PATH.to_owned(),
+            file: UnitFile::parse(drop_in.as_str()),
+        };
+        assert!(matches!(fit(&sealed, &source), Fit::Current(_)));
+        // Another user's pause process would be of no use.
+        let other = text.replace(&format!("User={user}"), "User=bob");
+        let other = service(unit, &other, &[(PATH, &drop_in)], Scope::System);
+        assert_eq!(
+            verify::undone(&self::sealing(&other, Level::Families), &other, PATH).len(),
+            1
+        );
+        assert!(matches!(fit(&other, &source), Fit::Stale(_)));
+    }
 }
 
 #[test]

@@ -162,6 +162,9 @@ pub struct Socket {
 pub struct Container {
     /// Its id.
     pub id: String,
+    /// The user whose Podman has it, where that is not who asks.
+    #[serde(skip)]
+    pub user: Option<String>,
     /// Its name. This and what follows is Podman's answer, and none where it
     /// gave none.
     pub name: Option<String>,

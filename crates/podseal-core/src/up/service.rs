@@ -2,27 +2,53 @@
 //! changes that a seal needs.
 
 use super::socket::Group;
-use super::value::{Unwritable, word};
+use super::value::{Unwritable, line, word};
 use super::{RESTART, Wanted, dependencies};
 
-/// Where Podman writes the container's id.
-const CID_FILE: &str = "--cidfile=%t/%n.ctr-id";
+/// The option with the file that Podman writes the container's id into.
+fn cid_file(wanted: &Wanted) -> String {
+    match &wanted.run_as {
+        // %t is the manager's.
+        Some(user) => format!("--cidfile=/run/user/{}/%n.ctr-id", user.uid),
+        None => "--cidfile=%t/%n.ctr-id".to_owned(),
+    }
+}
 
 pub(super) fn body(wanted: &Wanted, groups: &[Group<'_>]) -> Result<String, Unwritable> {
+    let description = wanted.description()?;
+    let dependencies = dependencies(groups);
+    let (unit, service) = of_user(wanted)?;
     let mut text = format!(
-        "[Unit]\nDescription={}\nDocumentation=man:podman-run(1)\nRequiresMountsFor=%t/containers\n{}\n\
-         [Service]\nType=notify\nNotifyAccess=all\nEnvironment=PODMAN_SYSTEMD_UNIT=%n\n\
+        "[Unit]\nDescription={description}\nDocumentation=man:podman-run(1)\n{unit}{dependencies}\n\
+         [Service]\n{service}Type=notify\nNotifyAccess=all\nEnvironment=PODMAN_SYSTEMD_UNIT=%n\n\
          {RESTART}TimeoutStopSec=70\n",
-        wanted.description()?,
-        dependencies(groups),
     );
     command(&mut text, "ExecStart", &run(wanted));
     let podman = podman(wanted);
     for (key, verb) in [("ExecStop", "stop"), ("ExecStopPost", "rm -f")] {
-        let words = format!("{verb} -t 10 --ignore {CID_FILE}");
+        let words = format!("{verb} -t 10 --ignore {}", cid_file(wanted));
         command(&mut text, key, &[podman.clone(), words]);
     }
     Ok(text)
+}
+
+/// What the user needs for Podman, in `[Unit]` and `[Service]`.
+fn of_user(wanted: &Wanted) -> Result<(String, String), Unwritable> {
+    let Some(user) = &wanted.run_as else {
+        let unit = "RequiresMountsFor=%t/containers\n".to_owned();
+        return Ok((unit, String::new()));
+    };
+    // The manager is logind's to start: started from here it would wait for
+    // logind, and logind for this service, where the user does not linger.
+    let manager = user.manager();
+    let unit = format!("PartOf={manager}\nAfter=systemd-logind.service {manager}\n");
+    let name = line("--run-as", &user.name)?;
+    // Without a control group of its own Podman leaves the service.
+    let service = format!(
+        "User={name}\nDelegate=yes\nEnvironment=XDG_RUNTIME_DIR=/run/user/{}\n",
+        user.uid
+    );
+    Ok((unit, service))
 }
 
 /// Podman with its own options.
@@ -36,11 +62,15 @@ fn podman(wanted: &Wanted) -> String {
 
 /// The parts of the command that starts the container, as they are written.
 fn run(wanted: &Wanted) -> Vec<String> {
-    let mut parts = vec![format!("{} run", podman(wanted))];
+    let mut parts = vec![format!("{} run", podman(wanted)), cid_file(wanted)];
+    let cgroups = match wanted.run_as {
+        // All of it in the service, and nothing to ask the user's manager for.
+        Some(_) => "--cgroups=split",
+        None => "--cgroups=no-conmon",
+    };
     parts.extend(
         [
-            CID_FILE,
-            "--cgroups=no-conmon",
+            cgroups,
             "--rm",
             "--sdnotify=conmon",
             "--replace",

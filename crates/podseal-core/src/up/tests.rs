@@ -28,12 +28,64 @@ fn wanted() -> Wanted {
         podman: "/usr/bin/podman".into(),
         oci_runtime: None,
         arguments: Vec::new(),
+        run_as: None,
     }
 }
 
 /// A file without its mark.
 fn body(file: &File) -> &str {
     &file.text[file.text.find("[Unit]").expect("begins so")..]
+}
+
+#[test]
+fn what_is_written_for_another_user() {
+    let files = Wanted {
+        run_as: Some(RunAs {
+            name: "www".into(),
+            uid: 990,
+        }),
+        ..wanted()
+    }
+    .files(Form::Service)
+    .expect("can be written");
+    assert_eq!(
+        body(&files.service),
+        "[Unit]
+Description=web, a container of localhost/web
+Documentation=man:podman-run(1)
+PartOf=user@990.service
+After=systemd-logind.service user@990.service
+Requires=web.socket
+After=web.socket
+
+[Service]
+User=www
+Delegate=yes
+Environment=XDG_RUNTIME_DIR=/run/user/990
+Type=notify
+NotifyAccess=all
+Environment=PODMAN_SYSTEMD_UNIT=%n
+Restart=on-failure
+RestartSec=5s
+TimeoutStopSec=70
+ExecStart=/usr/bin/podman run \\
+\t--cidfile=/run/user/990/%n.ctr-id \\
+\t--cgroups=split \\
+\t--rm \\
+\t--sdnotify=conmon \\
+\t--replace \\
+\t--pull=never \\
+\t--network=none \\
+\t--no-healthcheck \\
+\t-d \\
+\t--name=systemd-web \\
+\tlocalhost/web
+ExecStop=/usr/bin/podman \\
+\tstop -t 10 --ignore --cidfile=/run/user/990/%n.ctr-id
+ExecStopPost=/usr/bin/podman \\
+\trm -f -t 10 --ignore --cidfile=/run/user/990/%n.ctr-id
+"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod machine;
 mod pages;
 mod probes;
 mod recipe;
+mod run_as;
 mod status;
 mod up;
 mod verify;

@@ -341,7 +341,7 @@ fn killed_while_the_manager_works() {
     for step in [
         "list-units",
         "daemon-reload",
-        "show --property=Frag",
+        "show --property=LoadState",
         " start ",
     ] {
         for when in [before, after] {
@@ -360,6 +360,32 @@ fn killed_while_the_manager_works() {
             assert_eq!(left(&machine, name), "", "{step}");
         }
     }
+}
+
+/// The new file of a socket does not say which file the old one has to remove.
+#[test]
+fn units_that_somebody_else_has_read_again() {
+    let Some(machine) = Machine::shared("podseal up beside another reload") else {
+        return;
+    };
+    let name = "up-reload";
+    let _service = Service {
+        machine: &machine,
+        name,
+    };
+    let socket = "/run/user/1000/up-reload.sock";
+    expect(&up(&machine, name, &format!("--listen {socket}")), 0, &[]);
+    // Before each request.
+    let ended = machine.user(&format!(
+        "mkdir -p reader; printf '%s\n' '#!/bin/sh' \
+         '/usr/bin/systemctl --user daemon-reload; exec /usr/bin/systemctl \"$@\"' \
+         > reader/systemctl; chmod +x reader/systemctl; PATH=$HOME/reader:$PATH \
+         podseal up {name} --image {IMAGE} --listen 127.0.0.1:7230 -- echo; \
+         status=$?; rm -r reader; exit $status"
+    ));
+    expect(&ended, 0, &["closed up-reload.socket"]);
+    assert_eq!(machine.user(&format!("test -e {socket}")).code, Some(1));
+    assert_eq!(talk(&machine, "127.0.0.1", 7230), "hello-7230");
 }
 
 #[test]
@@ -393,4 +419,25 @@ fn a_service_of_the_systems() {
     expect(&down, 0, &["removed "]);
     let left = "find /etc/systemd /etc/containers -name '*up-system*'; podman ps --all --quiet";
     assert_eq!(machine.root(left).stdout, "");
+}
+
+/// systemctl and the user's manager have a socket of their own.
+#[test]
+fn without_a_d_bus_daemon() {
+    let Some(machine) = Machine::alone("a user without D-Bus") else {
+        return;
+    };
+    machine
+        .user("systemctl --user stop dbus.socket dbus.service && rm $XDG_RUNTIME_DIR/bus")
+        .text();
+    let ended = up(&machine, "up-bus", "--listen 127.0.0.1:7227");
+    let served = talk(&machine, "127.0.0.1", 7227);
+    let status = machine.user("podseal status up-bus");
+    let down = machine.user("podseal down up-bus");
+    machine.user("systemctl --user start dbus.socket").text();
+    expect(&ended, 0, &["listening on 127.0.0.1:7227"]);
+    assert_eq!(served, "hello-7227");
+    let running = "up-bus.service active (running)";
+    assert!(status.stdout.contains(running), "{status:?}");
+    expect(&down, 0, &["stopped up-bus.service"]);
 }

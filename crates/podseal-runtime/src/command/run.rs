@@ -8,6 +8,8 @@ use podseal_core::lifecycle::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 
+use crate::account::Account;
+
 use super::{CommandError, CommandLine, Output, Start, exit_of, start};
 
 /// How long it may take to read what a command said that has ended.
@@ -20,6 +22,19 @@ const TO_READ: Duration = Duration::from_millis(100);
 /// see [`Output::success`].
 pub fn run(command: &[String], limit: Duration) -> Result<Output, CommandError> {
     run_with(command, &[], &[], limit)
+}
+
+/// As [`run`], as another user where there is one: with nothing of this process
+/// that the user does not have.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_as(
+    account: Option<&Account>,
+    command: &[String],
+    limit: Duration,
+) -> Result<Output, CommandError> {
+    begin(command, &[], &[], account)?.end(limit, Instant::now() + limit)
 }
 
 /// As [`run`], with variables to set or, with none, to remove.
@@ -59,7 +74,7 @@ fn run_with(
     sockets: &[BorrowedFd<'_>],
     limit: Duration,
 ) -> Result<Output, CommandError> {
-    begin(command, changes, sockets)?.end(limit, Instant::now() + limit)
+    begin(command, changes, sockets, None)?.end(limit, Instant::now() + limit)
 }
 
 /// A command for [`run_all`].
@@ -82,7 +97,7 @@ pub fn run_all(jobs: &[Job], limit: Duration) -> Vec<Result<Output, CommandError
             let changes: Vec<_> = variables
                 .map(|(name, value)| (*name, Some(value.as_str())))
                 .collect();
-            begin(&job.command, &changes, &[])
+            begin(&job.command, &changes, &[], None)
         })
         .collect();
     begun
@@ -103,6 +118,7 @@ fn begin(
     command: &[String],
     changes: &[(&str, Option<&str>)],
     sockets: &[BorrowedFd<'_>],
+    account: Option<&Account>,
 ) -> Result<Begun, CommandError> {
     let locale = [("LC_ALL", Some("C"))];
     let environment = [changes, &locale[..]].concat();
@@ -118,6 +134,7 @@ fn begin(
         arguments: command,
         environment: &environment,
         directory: None,
+        account,
         mark: None,
         stdout: stdout_write.as_fd(),
         stderr: stderr_write.as_fd(),

@@ -13,6 +13,7 @@ use podseal_core::unit::effective::socket::Listen;
 use podseal_core::unit::effective::view::View;
 
 use super::{ExplainError, manager, queue};
+use crate::account::Account;
 use crate::audit::{Collected, collect};
 use crate::podman::{Podman, PodmanError};
 use crate::systemd::Manager;
@@ -26,7 +27,8 @@ pub(super) fn gather(of: Manager, case: &Case) -> Result<Facts, ExplainError> {
     let service = subjects().find(|s| s.unit().as_str() == case.service.name);
     let image = service.and_then(image);
     let mut facts = Facts {
-        image_exists: image.as_deref().and_then(exists),
+        run_as: service.and_then(run_as).map(str::to_owned),
+        image_exists: image.as_deref().and_then(|image| exists(image, service?)),
         image,
         is_notify: service.and_then(is_notify),
         findings: Some(findings(&collected)),
@@ -81,8 +83,17 @@ fn image(service: &Subject) -> Option<String> {
     })
 }
 
-fn exists(image: &str) -> Option<bool> {
-    match Podman::installed().ok()?.require_image(image) {
+fn run_as(service: &Subject) -> Option<&str> {
+    match service.view() {
+        View::Service(service) => service.run_as(),
+        _ => None,
+    }
+}
+
+fn exists(image: &str, service: &Subject) -> Option<bool> {
+    let account = run_as(service).map(Account::ready).transpose().ok()?;
+    let podman = Podman::installed().ok()?.run_as(account);
+    match podman.require_image(image) {
         Ok(()) => Some(true),
         Err(PodmanError::ImageMissing { .. }) => Some(false),
         Err(_) => None,

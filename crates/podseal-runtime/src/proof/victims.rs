@@ -187,6 +187,7 @@ impl Bystander {
             program: command.first().map_or("", String::as_str),
             arguments: &command,
             directory: None,
+            account: None,
             mark: None,
             environment: &[],
             stdout: null.as_fd(),

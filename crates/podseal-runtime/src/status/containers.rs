@@ -5,7 +5,7 @@ use std::time::Duration;
 use podseal_core::status::facts::Container;
 use serde::Deserialize;
 
-use crate::command;
+use crate::account::Account;
 use crate::podman::Podman;
 
 /// How long Podman may take to answer.
@@ -26,6 +26,7 @@ struct Inspected {
 pub(super) fn unnamed(id: String) -> Container {
     Container {
         id,
+        user: None,
         name: None,
         image: None,
         image_id: None,
@@ -34,7 +35,8 @@ pub(super) fn unnamed(id: String) -> Container {
 }
 
 /// Asks Podman for names and images of containers. What it does not know stays
-/// unknown: containers of other users, and one that ended meanwhile.
+/// unknown: containers of users that it cannot be asked as, and one that ended
+/// meanwhile.
 pub fn name_containers<'a>(containers: impl Iterator<Item = &'a mut Container>) {
     let containers: Vec<&mut Container> = containers.collect();
     if containers.is_empty() {
@@ -44,8 +46,18 @@ pub fn name_containers<'a>(containers: impl Iterator<Item = &'a mut Container>) 
         return;
     };
     for container in containers {
-        let command = podman.command(&["container", "inspect", &container.id]);
-        let answer = command::run(&command, LIMIT).and_then(command::Output::success);
+        let account = match &container.user {
+            None => None,
+            Some(user) => match Account::ready(user) {
+                Ok(account) => Some(account),
+                Err(error) => {
+                    tracing::debug!(%error, "not inspected");
+                    continue;
+                }
+            },
+        };
+        let podman = podman.clone().run_as(account);
+        let answer = podman.output_within(&["container", "inspect", &container.id], LIMIT);
         let Ok(answer) = answer.inspect_err(|error| tracing::debug!(%error, "not inspected"))
         else {
             continue;

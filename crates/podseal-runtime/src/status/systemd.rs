@@ -8,7 +8,9 @@ use podseal_core::audit::subject::Subject;
 use podseal_core::plan::{DROP_IN, Fit, fit};
 use podseal_core::status::document::{SocketUnit, Unit};
 use podseal_core::status::examine;
-use podseal_core::status::facts::{DropIn, DropInState, Loaded, Promise, Service, Socket, State};
+use podseal_core::status::facts::{
+    Container, DropIn, DropInState, Loaded, Promise, Service, Socket, State,
+};
 use podseal_core::unit::effective::service;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
@@ -35,6 +37,7 @@ const PROPERTIES: &[&str] = &[
     "ActiveEnterTimestamp",
     "NeedDaemonReload",
     "DropInPaths",
+    "User",
     "RestrictAddressFamilies",
     "NoNewPrivileges",
     "SystemCallArchitectures",
@@ -241,6 +244,8 @@ fn service(units: &Units, properties: &Properties, sockets: Vec<Socket>, user: &
     };
     let processes = live::processes(&whose, user).map_err(|error| error.to_string());
     let container = processes.as_deref().ok().and_then(live::container);
+    let run_as = properties.text("User");
+    let run_as = run_as.filter(|user| !matches!(user.as_str(), "root" | "0"));
     let (promise, unread) = match promise(units, &state.unit) {
         Ok(promise) => (promise, None),
         Err(why) => (Promise::default(), Some(why)),
@@ -250,7 +255,10 @@ fn service(units: &Units, properties: &Properties, sockets: Vec<Socket>, user: &
         unread,
         processes,
         sockets,
-        container: container.map(unnamed),
+        container: container.map(|id| Container {
+            user: run_as,
+            ..unnamed(id)
+        }),
         loaded: Some(Loaded {
             needs_reload: properties.is_yes("NeedDaemonReload"),
             drop_ins: properties.words("DropInPaths").map(str::to_owned).collect(),

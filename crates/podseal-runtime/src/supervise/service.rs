@@ -182,6 +182,7 @@ impl ServiceProcesses {
             arguments: &arguments,
             environment: &variables,
             directory,
+            account: None,
             mark: Some(self.mark),
             // What `podman stop` says is no output of the service.
             stdout: if main {

@@ -8,9 +8,7 @@ use podseal_core::up::Form;
 
 use super::{Plan, UpError, keep, open};
 use crate::command::CommandError;
-use crate::host::User;
-use crate::install::{Installed, install};
-use crate::linger;
+use crate::install::{Installed, install, prepare};
 use crate::systemd::Manager;
 
 /// What was done besides changing files.
@@ -33,28 +31,15 @@ struct Before {
 ///
 /// # Errors
 /// See [`UpError`].
-pub fn apply(plan: &Plan, manager: Option<Manager>, linger: bool) -> Result<Applied, UpError> {
-    let user = User::current();
-    let linger = linger && linger::is_enabled(&user) != Some(true);
-    if linger {
-        linger::enable(&user).map_err(|source| UpError::Linger { source })?;
-    }
-    let applied = files(plan, manager);
-    if linger && applied.is_err() {
-        warn("lingering is still enabled", linger::disable(&user));
-    }
-    applied
-}
-
-fn files(plan: &Plan, manager: Option<Manager>) -> Result<Applied, UpError> {
+pub fn apply(plan: &Plan, manager: Option<Manager>) -> Result<Applied, UpError> {
     let Some(manager) = manager else {
         keep(&plan.files, install(&open(&plan.files))?);
         return Ok(Applied::default());
     };
     let before = Before::of(plan, manager)?;
-    let installed = install(&open(&plan.files))?;
+    let mut installed = prepare(&open(&plan.files))?;
     let mut applied = Applied::default();
-    match carry_out(plan, manager, &before, &mut applied) {
+    match carry_out(plan, manager, &before, &mut installed, &mut applied) {
         Ok(()) => {
             keep(&plan.files, installed);
             Ok(applied)
@@ -92,6 +77,7 @@ fn carry_out(
     plan: &Plan,
     manager: Manager,
     before: &Before,
+    installed: &mut Installed,
     applied: &mut Applied,
 ) -> Result<(), UpError> {
     let closed = plan
@@ -106,12 +92,14 @@ fn carry_out(
     let stop_service = before.service && (must_reopen || plan.changes_service);
     let stop = failed("stop what was running");
     if !applied.closed.is_empty() {
-        // Before it reads the new files, so that it removes the old socket
-        // files; with the service, which a waiting connection would start again.
+        // Before anybody has it read the new files, so that it removes the old
+        // socket files; with the service, which a waiting connection would start
+        // again.
         let service = stop_service.then_some(&plan.unit);
         let units = applied.closed.iter().chain(service);
         manager.stop(units).map_err(&stop)?;
     }
+    installed.commit()?;
     // Whether it has read what is there now it can not always tell: Quadlet's
     // service may be one of an earlier file.
     manager.reload().map_err(failed("read its units again"))?;

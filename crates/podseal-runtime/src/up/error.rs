@@ -6,6 +6,7 @@ use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameError, UnitName};
 use podseal_core::up::Unwritable;
 
+use crate::account::AccountError;
 use crate::command::CommandError;
 use crate::container_profile::ProfileError;
 use crate::engine::EngineError;
@@ -110,6 +111,23 @@ pub enum UpError {
     /// The files could not be changed.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// Podman cannot run as the user.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The user's run-time directory is not there at boot.
+    #[error("{user} does not linger: after a boot there is no run-time directory for Podman")]
+    NotLingering {
+        /// The user.
+        user: String,
+    },
+    /// The service has another user's Podman, and is asked to have root's.
+    #[error("Podman runs as {user} in the service {name}")]
+    RunsAs {
+        /// The service's name.
+        name: String,
+        /// The user.
+        user: String,
+    },
     /// The system's services are root's to make.
     #[error("a service of the system's is made by root")]
     NotRoot,
@@ -180,6 +198,14 @@ impl UpError {
             Self::Instance(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Install(error) => error.hint().into(),
+            Self::Account(error @ AccountError::NoRuntimeDirectory { .. }) => {
+                format!("--linger, or {}", error.hint())
+            }
+            Self::Account(error) => error.hint(),
+            Self::RunsAs { name, user } => {
+                format!("give --run-as {user}, or run `podseal down --system {name}` first")
+            }
+            Self::NotLingering { user } => format!("--linger, or loginctl enable-linger {user}"),
             Self::NoManager { scope: Scope::User } => {
                 "log in as this user, so that XDG_RUNTIME_DIR is set, or use --no-start to write files only; `podseal run` needs no systemd"
                     .into()

@@ -10,23 +10,27 @@ use podseal_core::plan::GivenUp;
 use podseal_core::plan::refusal::Refusal;
 use podseal_core::podman::Version;
 use podseal_core::unit::effective::{Origin, Scope};
+use podseal_core::unit::file::UnitFile;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::mark::{Found, from_section};
-use podseal_core::up::{Files, Form, Wanted};
+use podseal_core::up::{Files, Form, RunAs, Wanted};
 
 use super::found::{Existing, Place, at, existing, linked, require_unedited, text};
 use super::staged::Staged;
 use super::{FileChange, Request, UpError, link};
+use crate::account::Account;
 use crate::container_profile;
 use crate::engine::EngineError;
 use crate::host::User;
 use crate::install::{Contents, is_unfinished};
 use crate::instance::Instance;
+use crate::linger::{self, Lingering};
 use crate::oci_runtime::{self, Choice, Failure, RuntimeError};
 use crate::pause;
 use crate::plan::{self, Planned};
 use crate::podman::Podman;
 use crate::side_by_side::both;
+use crate::systemd::Manager;
 use crate::units::{Target, UnitError, Units};
 
 /// The first Podman whose Quadlet knows all that is written.
@@ -98,7 +102,15 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
     }
     let units = Units::of(request.scope);
     let place = Place::of(&units, name)?;
-    let podman = Podman::installed()?;
+    let account = request.account.as_ref();
+    if let Some(account) = account {
+        account.require_ready()?;
+        account.require_podseal(&request.podseal)?;
+        require_linger(account)?;
+    } else {
+        require_no_user(&place)?;
+    }
+    let podman = Podman::installed()?.run_as(account.cloned());
     let (image, info) = both(|| podman.require_image(&request.image), || podman.info());
     let info = info?;
     image?;
@@ -178,6 +190,10 @@ fn wanted(
         podman: podman.word(),
         oci_runtime,
         arguments: request.arguments.clone(),
+        run_as: request.account.as_ref().map(|account| RunAs {
+            name: account.user.name.clone(),
+            uid: account.user.uid.as_raw(),
+        }),
     })
 }
 
@@ -294,7 +310,9 @@ fn form(request: &Request, place: &Place, podman: Version) -> Result<Form, UpErr
             }
         }
     }
-    let has_quadlet = Units::has_quadlet() && podman >= QUADLET;
+    // Podman's generator makes nothing that works with User=.
+    let can_be = request.account.is_none();
+    let has_quadlet = can_be && Units::has_quadlet() && podman >= QUADLET;
     Ok(request.form.unwrap_or(if has_quadlet {
         Form::Quadlet
     } else {
@@ -314,7 +332,10 @@ fn choose(
     if wanted.is_none() && user.is_rootless() {
         pause::ensure(user)?;
     }
-    let mut choice = oci_runtime::choose(wanted, default, &seal, user, instance)?;
+    let mut choice = match (wanted, &request.account) {
+        (None, Some(account)) => oci_runtime::choose_as(account, &request.podseal, default, &seal)?,
+        _ => oci_runtime::choose(wanted, default, &seal, user, instance)?,
+    };
     if choice.path.is_relative() {
         let path = fs::canonicalize(&choice.path).map_err(|source| RuntimeError::Trial {
             path: choice.path.clone(),
@@ -323,6 +344,53 @@ fn choose(
         choice.path = path;
     }
     Ok(choice)
+}
+
+/// Has the user of a service linger. Podman cannot be asked as another user
+/// before, so this waits until the user's manager runs.
+///
+/// # Errors
+/// logind did not, or the user's manager was not started.
+pub fn linger(request: &Request, manager: Option<Manager>) -> Result<Lingering, UpError> {
+    let failed = |source| UpError::Linger { source };
+    let Some(account) = &request.account else {
+        return Lingering::enable(&User::current()).map_err(failed);
+    };
+    let lingering = Lingering::enable(&account.user).map_err(failed)?;
+    let unit = unit_name(&format!("user@{}.service", account.user.uid.as_raw()))?;
+    if let Some(manager) = manager {
+        manager.start([&unit]).map_err(failed)?;
+    }
+    Ok(lingering)
+}
+
+/// That it is no service whose Podman is another user's: an option that was left
+/// out would make it root's.
+fn require_no_user(place: &Place) -> Result<(), UpError> {
+    let Some(path) = place.service(Form::Service) else {
+        return Ok(());
+    };
+    let found = existing(&path)?.filter(|found| found.whose != Found::Foreign);
+    let text = found.as_ref().and_then(|found| found.contents.text());
+    let file = UnitFile::parse(text.unwrap_or_default());
+    match file.values("Service", "User").last() {
+        Some(user) => Err(UpError::RunsAs {
+            name: place.name.clone(),
+            user: user.value.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// That the user's run-time directory is there at boot, too.
+fn require_linger(account: &Account) -> Result<(), UpError> {
+    match linger::is_enabled(&account.user) {
+        Some(false) => Err(UpError::NotLingering {
+            user: account.user.name.clone(),
+        }),
+        // Without logind there is nothing to ask.
+        Some(true) | None => Ok(()),
+    }
 }
 
 /// Mounts with absolute paths, which Quadlet and Podman do not make themselves

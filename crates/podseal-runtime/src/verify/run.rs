@@ -123,6 +123,7 @@ impl Starter {
             arguments: command,
             environment: &[("LC_ALL", Some("C"))],
             directory: None,
+            account: None,
             mark: None,
             stdout: output.as_fd(),
             stderr: output.as_fd(),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -72,7 +73,26 @@ pub(crate) enum Pause {
         /// Say nothing but errors.
         #[arg(long, short)]
         quiet: bool,
+
+        /// As root, do so for a user: everything that the user does not have is
+        /// given up first. For services with User=, where ExecStartPre=+ is
+        /// started as root.
+        #[arg(long, value_name = "USER")]
+        run_as: Option<String>,
     },
+}
+
+/// Say which OCI runtime works here under the seal, as JSON.
+///
+/// Podman is made to keep its pause process first, where the user is not root.
+#[derive(Debug, Args)]
+pub(crate) struct ChooseRuntime {
+    #[command(flatten)]
+    pub(crate) seal: Seal,
+
+    /// The one that is tried first.
+    #[arg(value_name = "RUNTIME")]
+    pub(crate) default: PathBuf,
 }
 
 /// Try every known way out of a seal.

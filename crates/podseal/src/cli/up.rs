@@ -88,13 +88,20 @@ pub(crate) struct Up {
     #[arg(long, value_name = "FORM")]
     pub(crate) form: Option<Form>,
 
-    /// Have the user's services run without a login (`loginctl enable-linger`).
-    #[arg(long, conflicts_with_all = ["system", "no_start"])]
+    /// Have the user's services run without a login (`loginctl enable-linger`):
+    /// yours, or with --run-as that user's.
+    #[arg(long, conflicts_with = "no_start")]
     pub(crate) linger: bool,
 
     /// A service of the system's manager, with root's Podman.
     #[arg(long)]
     pub(crate) system: bool,
+
+    /// With --system: start Podman as this user, rootless, and with this user's
+    /// images. systemd still opens the sockets, so that ports below 1024 can be
+    /// had. The user has to linger.
+    #[arg(long, value_name = "USER", requires = "system")]
+    pub(crate) run_as: Option<String>,
 
     /// Only write the files, and ask no manager.
     #[arg(long)]

@@ -5,7 +5,16 @@ use podseal_runtime::pause::{self, Ensured};
 
 use crate::{exit, output};
 
-pub(super) fn ensure(quiet: bool) -> u8 {
+pub(super) fn ensure(quiet: bool, run_as: Option<&str>) -> u8 {
+    if let Some(name) = run_as {
+        return match pause::ensure_as(name, quiet) {
+            Ok(ended) => exit::of(ended),
+            Err(error) => {
+                output::error(&error, error.hint().as_deref());
+                exit::FAILURE
+            }
+        };
+    }
     let user = User::current();
     if !user.is_rootless() {
         if !quiet {

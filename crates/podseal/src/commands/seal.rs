@@ -12,6 +12,7 @@ use podseal_core::unit::effective::Origin;
 use podseal_core::unit::name::UnitName;
 use podseal_runtime::container_profile;
 use podseal_runtime::host;
+use podseal_runtime::linger;
 use podseal_runtime::plan::{self, Mend, Mended, PlanError, Planned, Request};
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
@@ -148,6 +149,14 @@ fn seal_planned(arguments: &SealUnits, request: &Request, plans: &[Planned]) -> 
     }
     for finding in plans.iter().flat_map(|plan| &plan.warnings) {
         warn(finding);
+    }
+    for user in plans.iter().filter_map(|plan| plan.user.as_ref()) {
+        if linger::is_enabled(user) == Some(false) {
+            let name = &user.name;
+            output::warning(format_args!(
+                "{name} does not linger, so that Podman finds no run-time directory after a boot: loginctl enable-linger {name}"
+            ));
+        }
     }
     let less = if request.level >= Level::Strict && request.allow_connect {
         format!("; {ALLOW_CONNECT}")

@@ -4,6 +4,7 @@ use podseal_core::socket_address::SocketAddress;
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::UnitName;
 use podseal_core::up::Socket;
+use podseal_runtime::account::Account;
 use podseal_runtime::host::User;
 use podseal_runtime::install::Contents;
 use podseal_runtime::linger;
@@ -12,7 +13,7 @@ use podseal_runtime::up::{self, Applied, FileChange, Kept, Plan, Removal, Reques
 
 use super::scope;
 use super::{diff, seal};
-use crate::cli::{Down, Up};
+use crate::cli::{self, Down, Up};
 use crate::{exit, output};
 
 /// Another number of names than of sockets.
@@ -21,6 +22,13 @@ use crate::{exit, output};
 struct NameCount {
     names: usize,
     sockets: usize,
+}
+
+/// Options that do not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Usage {
+    message: &'static str,
 }
 
 /// Files of a service that are still there.
@@ -54,6 +62,7 @@ fn request(arguments: Up) -> Result<Request, u8> {
         output::error(&error, Some("see `podseal up --help`"));
         return Err(exit::USAGE);
     }
+    let account = account(&arguments)?;
     let podseal = seal::own_path().map_err(|error| {
         output::error(&error, Some(error.hint()));
         exit::FAILURE
@@ -84,7 +93,29 @@ fn request(arguments: Up) -> Result<Request, u8> {
         memory: arguments.memory,
         oci_runtime: arguments.runtime,
         arguments: arguments.arguments,
+        account,
     })
+}
+
+/// The user of `--run-as`.
+fn account(arguments: &Up) -> Result<Option<Account>, u8> {
+    let wrong = |message| {
+        output::error(&Usage { message }, Some("see `podseal up --help`"));
+        Err(exit::USAGE)
+    };
+    match &arguments.run_as {
+        None if arguments.system && arguments.linger => {
+            wrong("--linger is for a user: with --system it needs --run-as")
+        }
+        None => Ok(None),
+        Some(_) if matches!(arguments.form, Some(cli::Form::Quadlet)) => {
+            wrong("Podman's generator makes no service that runs as another user")
+        }
+        Some(name) => Account::named(name).map(Some).map_err(|error| {
+            output::error(&error, Some(&error.hint()));
+            exit::FAILURE
+        }),
+    }
 }
 
 fn make(request: &Request, dry_run: bool, no_start: bool, linger: bool) -> Result<u8, UpError> {
@@ -97,6 +128,11 @@ fn make(request: &Request, dry_run: bool, no_start: bool, linger: bool) -> Resul
     if manager.is_none() && !no_start && !dry_run {
         return Err(UpError::NoManager { scope });
     }
+    // Another user's Podman can be asked only then.
+    let mut lingering = match &request.account {
+        Some(_) if linger && !dry_run => Some(up::linger(request, manager)?),
+        _ => None,
+    };
     let plan = up::plan(request)?;
     if !plan.refusals.is_empty() {
         seal::say_refused(&plan.unit, request.level, &plan.refusals);
@@ -120,7 +156,13 @@ fn make(request: &Request, dry_run: bool, no_start: bool, linger: bool) -> Resul
         }
         return Ok(print(&plan.files));
     }
-    let applied = up::apply(&plan, manager, linger)?;
+    if linger && lingering.is_none() {
+        lingering = Some(up::linger(request, manager)?);
+    }
+    let applied = up::apply(&plan, manager)?;
+    if let Some(lingering) = lingering {
+        lingering.keep();
+    }
     report(request, &plan, &applied);
     if no_start {
         let option = option(scope);

@@ -2,6 +2,7 @@
 
 use super::podman::variable;
 use crate::audit::Severity::{Note, Warning};
+use crate::audit::command::{Program, RUN_AS};
 use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule, when};
 use crate::audit::subject::{Container, NEEDS, Set, Subject, depends, makes_pause_process};
@@ -130,31 +131,55 @@ fn keepers<'a>(container: &Container<'a>) -> Vec<&'a Dependency> {
     let service = container.service;
     keys.flat_map(|key| service.dependencies.of(key))
         .filter(|dependency| is_keeper(container.set, &dependency.unit))
+        .filter(|dependency| is_of_same_user(container, &dependency.unit))
         .collect()
+}
+
+/// Whether another unit's Podman is that of the same user. What was not looked
+/// at is believed to be.
+fn is_of_same_user(container: &Container<'_>, other: &UnitName) -> bool {
+    match container.set.get(other).map(Subject::view) {
+        Some(View::Service(other)) => other.run_as() == container.service.run_as(),
+        _ => true,
+    }
 }
 
 fn has_command(container: &Container<'_>) -> bool {
     let commands = container.subject.commands().iter();
+    let wanted = container.service.run_as();
     commands
         .filter(|command| matches!(command.key, "ExecCondition" | "ExecStartPre"))
-        .any(|command| command.is_outside && makes_pause_process(command))
+        .filter(|command| command.is_outside)
+        .any(|command| match (&command.program, wanted) {
+            // Outside the seal of a system service is as root.
+            (Program::PauseEnsure { run_as }, wanted) => run_as.as_deref() == wanted,
+            (_, Some(_)) => false,
+            (_, None) => makes_pause_process(command),
+        })
 }
 
 fn missing(container: &Container<'_>) -> Vec<Fault> {
     // Also where nothing is sealed yet: the seal would break the service.
     let is_provided = has_command(container) || !keepers(container).is_empty();
-    when(container.is_rootless() && !is_provided, || {
+    when(container.service.is_rootless() && !is_provided, || {
         let message = "nothing makes sure that rootless Podman's user namespace exists before";
-        Fault::at(container.start(), message).set(
-            "Service",
-            "ExecStartPre",
-            "+/usr/bin/podman unshare /bin/true",
-        )
+        let fault = Fault::at(container.start(), message);
+        match container.service.run_as() {
+            Some(user) => {
+                let command = format!("+/usr/bin/podseal pause ensure {RUN_AS}={user}");
+                fault.fix(format!("add ExecStartPre={command}"))
+            }
+            None => fault.set(
+                "Service",
+                "ExecStartPre",
+                "+/usr/bin/podman unshare /bin/true",
+            ),
+        }
     })
 }
 
 fn inside(container: &Container<'_>) -> Vec<Fault> {
-    if !container.is_rootless() || !container.service.sandbox.no_new_privileges {
+    if !container.service.is_rootless() || !container.service.sandbox.no_new_privileges {
         return Vec::new();
     }
     let commands = container.subject.commands().iter();

@@ -156,7 +156,7 @@ fn unclear(container: &Container<'_>) -> Vec<Fault> {
                     faults.push(Fault::at(place, message));
                 }
             }
-            Program::PauseEnsure | Program::Other => {}
+            Program::PauseEnsure { .. } | Program::Other => {}
         }
     }
     faults

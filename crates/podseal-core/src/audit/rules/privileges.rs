@@ -6,7 +6,6 @@ use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule, when};
 use crate::audit::subject::Container;
 use crate::podman::invocation::Verb;
-use crate::unit::effective::Scope;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -42,23 +41,6 @@ pub(super) const RULES: &[Rule] = &[
             lines: "[Service]\nExecStartPre=+/usr/bin/podman unshare /bin/true\n",
         },
         check: Check::Container(plus_command),
-    },
-    Rule {
-        id: "user-directive",
-        severity: Warning,
-        title: "User= with rootless Podman",
-        why: "Podman's rootless mode needs the user's runtime directory, its cgroup delegation and, at boot, lingering. A system service with User= has none of them by itself, and Podman's manual does not support Quadlet files that way; a user's manager cannot change the user at all.",
-        fix: "make it a unit of the user's own manager (systemctl --user) and enable lingering",
-        references: &["systemd.exec(5)", "podman-systemd.unit(5)", "loginctl(1)"],
-        bad: Example {
-            unit: "web.service",
-            lines: "[Service]\nUser=web\n",
-        },
-        good: Example {
-            unit: "web.service",
-            lines: "[Service]\nUMask=0077\n",
-        },
-        check: Check::Container(user_directive),
     },
     Rule {
         id: "open-file",
@@ -120,27 +102,13 @@ fn plus_command(container: &Container<'_>) -> Vec<Fault> {
 /// `podseal pause ensure`, or a `podman unshare` of nothing but `true`.
 fn is_pause_command(command: &Command) -> bool {
     match &command.program {
-        Program::PauseEnsure => true,
+        Program::PauseEnsure { .. } => true,
         Program::Podman(podman) if podman.verb == Verb::Unshare => {
             let words: Vec<&str> = podman.operands.iter().map(|w| &*w.text).collect();
             matches!(words[..], ["true" | "/bin/true" | "/usr/bin/true"])
         }
         _ => false,
     }
-}
-
-fn user_directive(container: &Container<'_>) -> Vec<Fault> {
-    let user = container.service.sandbox.user.as_deref();
-    let Some(user) = user
-        .filter(|user| container.service.scope == Scope::User || !matches!(*user, "root" | "0"))
-    else {
-        return Vec::new();
-    };
-    let message = match container.service.scope {
-        Scope::User => format!("a user's manager cannot start this as {user}"),
-        Scope::System => format!("the system's manager starts rootless Podman as {user}"),
-    };
-    vec![Fault::at(container.setting("User"), message)]
 }
 
 fn open_file(container: &Container<'_>) -> Vec<Fault> {

@@ -131,7 +131,7 @@ fn switched_on<'a>(container: &Container<'a>, key: &str) -> Option<&'a MergedSet
 }
 
 fn user_namespace(container: &Container<'_>) -> Vec<Fault> {
-    if !container.is_rootless() {
+    if !container.is_of_user() {
         return Vec::new();
     }
     let switches = SWITCHES
@@ -150,7 +150,7 @@ fn user_namespace(container: &Container<'_>) -> Vec<Fault> {
 }
 
 fn no_effect(container: &Container<'_>) -> Vec<Fault> {
-    if !container.is_rootless() {
+    if !container.is_of_user() {
         return Vec::new();
     }
     let lines = PRIVILEGED

@@ -44,8 +44,8 @@ fn stale(container: &Container<'_>) -> Vec<Fault> {
         let lacking: Vec<&str> = KEYS
             .iter()
             .copied()
-            // A system service has no pause process to make.
-            .filter(|key| container.is_rootless() || *key != "ExecStartPre")
+            // Root's Podman has no pause process to make.
+            .filter(|key| container.service.is_rootless() || *key != "ExecStartPre")
             .filter(|key| source.file.values("Service", key).next().is_none())
             .collect();
         let message = if lacking.is_empty() {

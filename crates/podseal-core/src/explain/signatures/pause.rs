@@ -33,7 +33,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         cause: "Podman found no pause process that it could join, and had to make its user namespace under the seal, where newuidmap gains no privileges (no-new-privileges)",
         wanted: "newuidmap's message in the words of Podman",
         fix: PAUSE_FIX,
-        next: "podseal pause ensure && podseal explain{scope} {service} --apply",
+        next: "podseal pause ensure{run_as} && podseal explain{scope} {service} --apply",
         link: Some("docs/rules.md#pause-missing"),
         shows: Shows::Says(NEWUIDMAP),
         still: Some(|case| problem(case, "pause-process")),
@@ -45,7 +45,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         cause: "Podman's pause process was not running, or could not be joined, and under the seal Podman cannot make another",
         wanted: "the message of `podseal enter`, or Podman's of the namespace that it cannot join",
         fix: PAUSE_FIX,
-        next: "podseal pause ensure && podseal explain{scope} {service} --apply",
+        next: "podseal pause ensure{run_as} && podseal explain{scope} {service} --apply",
         link: Some("docs/rules.md#pause-missing"),
         shows: Shows::Says(&[
             podseal(&["pause process is not running"]),
@@ -54,6 +54,17 @@ pub(super) const SIGNATURES: &[Signature] = &[
             podman(&["invalid internal status, try resetting the pause process"]),
         ]),
         still: Some(|case| problem(case, "pause-process")),
+        ..ROW
+    },
+    Signature {
+        id: "no-runtime-directory",
+        title: "the user's run-time directory is not there",
+        cause: "rootless Podman's user has no run-time directory: its manager does not run, since the user does not linger or logind has not started it",
+        wanted: "the message of `podseal pause ensure --run-as`",
+        fix: "have the user linger (`loginctl enable-linger`), and the service wait for the user's manager (After=user@UID.service)",
+        next: "podseal explain{scope} {service} --apply",
+        link: Some("docs/rules.md#user-runtime"),
+        shows: Shows::Says(&[podseal(&["has no run-time directory"])]),
         ..ROW
     },
     Signature {

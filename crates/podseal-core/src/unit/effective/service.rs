@@ -234,6 +234,19 @@ impl Service {
         service
     }
 
+    /// The user other than root as whom the system's manager starts it.
+    #[must_use]
+    pub fn run_as(&self) -> Option<&str> {
+        let user = self.sandbox.other_user();
+        user.filter(|_| self.scope == Scope::System)
+    }
+
+    /// Whether Podman runs without root in it, and so needs its pause process.
+    #[must_use]
+    pub fn is_rootless(&self) -> bool {
+        self.scope == Scope::User || self.run_as().is_some()
+    }
+
     /// The commands of one key.
     #[must_use]
     pub fn commands_of(&self, key: &str) -> &[Located<ExecCommand>] {

@@ -259,3 +259,34 @@ fn a_full_file_system() {
         "{ended:?}"
     );
 }
+
+#[test]
+fn a_user_that_podman_cannot_run_as() {
+    let place = place();
+    systemctl(&place, "nothing");
+    for (words, code, text) in [
+        (&["--run-as=web"][..], 2, "--system"),
+        (
+            &["--system", "--linger"],
+            2,
+            "with --system it needs --run-as",
+        ),
+        (
+            &["--system", "--run-as=web", "--form=quadlet"],
+            2,
+            "makes no service that runs as another user",
+        ),
+        (&["--system", "--run-as=root"], 1, "root is root"),
+        (&["--system", "--run-as=1000"], 1, "give the user's name"),
+        (
+            &["--system", "--run-as=no-such"],
+            1,
+            "/etc/passwd has no user no-such",
+        ),
+    ] {
+        start(&place, &[words, &[LISTEN]].concat()).expect(code, &[text]);
+    }
+    let ensure = ["pause", "ensure", "--run-as=no-such"];
+    podseal(&place, &ensure).expect(1, &["has no user no-such", "hint: "]);
+    assert_eq!(tree(&place), []);
+}

@@ -31,6 +31,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// The user other than root that `User=` names.
+    #[must_use]
+    pub fn other_user(&self) -> Option<&str> {
+        let user = self.user.as_deref();
+        user.filter(|user| !matches!(*user, "root" | "0"))
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>, scope: Scope) -> Self {
         let (families, syscall_filter) = filters(reader);
         let mut sandbox = Self {
@@ -42,8 +49,7 @@ impl Sandbox {
             user: reader.text(SECTION, "User"),
         };
         // With privileges the filters can be installed without it.
-        let user = sandbox.user.as_deref();
-        if scope == Scope::User || user.is_some_and(|user| !matches!(user, "root" | "0")) {
+        if scope == Scope::User || sandbox.other_user().is_some() {
             sandbox.no_new_privileges_implied_by = sandbox.implies(reader.merged);
             sandbox.no_new_privileges |= !sandbox.no_new_privileges_implied_by.is_empty();
         }
