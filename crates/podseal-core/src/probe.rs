@@ -14,7 +14,7 @@ mod sockets;
 pub mod strict;
 
 pub use attempt::{Attempt, Base, Handed, Location, Network, ProcessFile, Protocol, Way};
-pub use outcome::{Outcome, ProbeReport, ProbeResult, Verdict, verdict};
+pub use outcome::{Observed, Outcome, ProbeReport, ProbeResult, Verdict, verdict};
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::explain::short::Short;
 use crate::policy::level::Level;
 use facts::{Container, DropIn, Loaded, Process, Service, Socket, State};
-pub use rules::of_socket;
+pub use rules::{NOT_SEEN, of_socket};
 
 /// What is to be known of a service.
 #[derive(Clone, Debug, Serialize)]
@@ -100,7 +100,7 @@ pub fn examine(service: Service) -> Report {
         _ if is_less => Live::Less,
         Err(_) => Live::Unknown,
         Ok(processes) if processes.is_empty() => Live::NoProcesses,
-        Ok(_) if promise.mechanisms.is_empty() => Live::NothingPromised,
+        Ok(_) if promise.mechanisms.is_empty() && service.copies.is_none() => Live::NothingPromised,
         Ok(_) => Live::AsPromised,
     };
     let sealed = match live {

@@ -14,11 +14,24 @@ use crate::policy::seal::Seal;
 use crate::unit::effective::Origin;
 use crate::unit::effective::service::{KillMode, NotifyAccess};
 use crate::unit::name::UnitName;
+use crate::unit::quote::{quote, without_specifiers};
 
 pub mod directives;
 mod read;
 mod service;
 mod socket_unit;
+
+/// The unit file of a service that comes from no file: what starts it, with all
+/// that seals it.
+#[must_use]
+pub fn unit_file(command: &[String]) -> String {
+    let words = command.iter().map(|word| quote(&without_specifiers(word)));
+    let words: Vec<String> = words.collect();
+    format!(
+        "# Made by `podseal run`, for others to read.\n[Service]\nExecStart=:{}\n",
+        words.join(" ")
+    )
+}
 
 pub use read::{Context, Need, Read, Remark, Severity, read};
 

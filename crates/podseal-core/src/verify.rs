@@ -2,10 +2,12 @@
 //! of every probe in a copy of the service.
 //!
 //! [`copy`] says what the copies are, [`subject`] what is copied, and
-//! [`document`] is what is reported. How a copy is run is for podseal-runtime.
+//! [`document`] is what is reported; [`running`] is what the service itself
+//! shows. How a copy is run is for podseal-runtime.
 
 pub mod copy;
 pub mod document;
+pub mod running;
 pub mod subject;
 
 use std::fmt;
@@ -169,6 +171,7 @@ pub fn judge(
 #[must_use]
 pub fn is_promised(probe: &Probe, seal: &Seal, place: Place) -> bool {
     match place {
+        _ if !is_made_at(probe, place) => false,
         Place::Container => probe.is_closed_under(seal),
         Place::Podman | Place::OciRuntime => {
             let level = seal.level.on_host();
@@ -178,6 +181,12 @@ pub fn is_promised(probe: &Probe, seal: &Seal, place: Place) -> bool {
             })
         }
     }
+}
+
+/// Whether a probe is made at a place: what only Podman can do, in its place.
+#[must_use]
+pub fn is_made_at(probe: &Probe, place: Place) -> bool {
+    probe.attempt != Attempt::HostNetwork || place == Place::Podman
 }
 
 /// Whether somebody outside could not be found from inside a container: they

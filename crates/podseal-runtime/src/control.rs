@@ -59,6 +59,10 @@ pub struct Response {
     pub version: u32,
     /// How the units are, by name.
     pub units: Vec<UnitStatus>,
+    /// Where their files are. None where nothing was asked of them, or a run is
+    /// of an older podseal.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
     /// What came of the jobs that were asked for.
     pub jobs: Vec<JobStatus>,
     /// What the units said, by name.
@@ -154,6 +158,15 @@ pub struct JobStatus {
     pub unit: String,
     /// `done`, `failed`, `dependency` or `canceled`.
     pub result: String,
+}
+
+impl Response {
+    /// Whether one of its units is a service of this name.
+    #[must_use]
+    pub fn has_service(&self, name: &str) -> bool {
+        let mut services = self.units.iter().filter(|unit| unit.sealed.is_some());
+        services.any(|unit| unit.unit == name)
+    }
 }
 
 /// A run that can be asked.
@@ -254,6 +267,25 @@ pub fn runs(user: &User) -> Result<Vec<Run>, ControlError> {
     }
     runs.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(runs)
+}
+
+/// The runs of `user` that have a service of this name, and what they answer.
+/// Those that cannot be asked are left out.
+///
+/// # Errors
+/// Runs cannot be listed.
+pub fn with_service(user: &User, name: &str) -> Result<Vec<(Run, Response)>, ControlError> {
+    let runs = runs(user)?.into_iter();
+    let asked = runs.filter_map(|run| match run.ask(Verb::Status, &[]) {
+        Ok(response) => Some((run, response)),
+        Err(error) => {
+            tracing::warn!(%error, "a run was not asked");
+            None
+        }
+    });
+    Ok(asked
+        .filter(|(_, answer)| answer.has_service(name))
+        .collect())
 }
 
 impl Run {

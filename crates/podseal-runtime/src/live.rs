@@ -4,6 +4,7 @@
 //! All of it is read from /proc. A process can end between two looks, and then
 //! is left out.
 
+mod descriptors;
 mod namespaces;
 mod processes;
 pub mod sockets;
@@ -14,8 +15,8 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-use podseal_core::status::facts::{Process, Role};
-
+use podseal_core::probe::Observed;
+use podseal_core::status::facts::{Process, Restrictions, Role};
 use rustix::process::Uid;
 
 use crate::host::{User, status_field};
@@ -58,7 +59,6 @@ pub fn processes(whose: &Whose<'_>, user: &User) -> io::Result<Vec<Process>> {
     let look = |pid: &i32| {
         let entry = snapshot.get(*pid)?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let number = |field| status_field(&status, field)?.parse().ok();
         let namespaces = Namespaces::of(&pid.to_string());
         let of_conmon = snapshot
             .ancestors(*pid)
@@ -88,17 +88,57 @@ pub fn processes(whose: &Whose<'_>, user: &User) -> io::Result<Vec<Process>> {
             role,
             is_descendant: role != Role::Container || of_conmon,
             started: entry.started,
-            no_new_privs: number("NoNewPrivs") == Some(1),
-            seccomp: number("Seccomp").unwrap_or_default(),
-            filters: number("Seccomp_filters"),
+            restrictions: related(&observed(&status, &namespaces), &own, of_pause.as_ref()),
             has_capabilities: status_field(&status, "CapBnd")
                 .is_none_or(|set| set.bytes().any(|digit| digit != b'0')),
-            user_namespace: namespaces.user_relation(&own, of_pause.as_ref()),
-            network_namespace: namespaces.network_relation(&own, of_pause.as_ref()),
             sockets: tables.held(*pid, namespaces.network.as_deref(), own.network.as_deref()),
         })
     };
     Ok(members.iter().filter_map(look).collect())
+}
+
+/// What this process is under.
+#[must_use]
+pub fn own() -> Option<Observed> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    Some(observed(&status, &Namespaces::of("self")))
+}
+
+/// What a process was under that `user` has run, as [`processes`] has it.
+#[must_use]
+pub fn restrictions(process: &Observed, user: &User) -> Restrictions {
+    let pause = pause::find(user).ok().flatten();
+    let of_pause = pause.map(|pause| Namespaces::of(&pause.pid.as_raw_nonzero().to_string()));
+    related(process, &Namespaces::of("self"), of_pause.as_ref())
+}
+
+fn observed(status: &str, namespaces: &Namespaces) -> Observed {
+    let number = |field| status_field(status, field)?.parse().ok();
+    Observed {
+        no_new_privs: number("NoNewPrivs") == Some(1),
+        seccomp: number("Seccomp").unwrap_or_default(),
+        filters: number("Seccomp_filters"),
+        user_namespace: namespaces.user.clone(),
+        network_namespace: namespaces.network.clone(),
+    }
+}
+
+fn related(process: &Observed, own: &Namespaces, pause: Option<&Namespaces>) -> Restrictions {
+    Restrictions {
+        no_new_privs: process.no_new_privs,
+        seccomp: process.seccomp,
+        filters: process.filters,
+        user_namespace: namespaces::relation(
+            process.user_namespace.as_ref(),
+            own.user.as_ref(),
+            pause.and_then(|pause| pause.user.as_ref()),
+        ),
+        network_namespace: namespaces::relation(
+            process.network_namespace.as_ref(),
+            own.network.as_ref(),
+            pause.and_then(|pause| pause.network.as_ref()),
+        ),
+    }
 }
 
 fn members(whose: &Whose<'_>, snapshot: &Snapshot, own: &Namespaces) -> BTreeSet<i32> {

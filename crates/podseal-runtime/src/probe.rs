@@ -8,6 +8,9 @@ use podseal_core::probe::{Attempt, Outcome, PROBES, ProbeReport, ProbeResult};
 use podseal_sys::attempt;
 use rustix::process::Pid;
 
+use crate::live;
+use crate::proof::{self, ProofError};
+
 mod container;
 mod files;
 mod loaded;
@@ -36,6 +39,9 @@ pub struct Outside {
     pub files: Vec<HostFile>,
     /// What to say to whoever is reached, before the probe's id.
     pub token: String,
+    /// A Podman command that runs podseal in a container with the host's network;
+    /// none where it is not to be tried.
+    pub host_network: Vec<String>,
 }
 
 /// A socket to sacrifice, for one probe.
@@ -85,6 +91,7 @@ pub fn run(sacrifices: &[Sacrifice<'_>], outside: &Outside) -> ProbeReport {
     ProbeReport {
         version: ProbeReport::VERSION,
         results: results.collect(),
+        process: live::own(),
     }
 }
 
@@ -153,8 +160,12 @@ impl Given<'_> {
             Attempt::Write(_) => self.file?.write(),
             Attempt::NewPrivileges => processes::new_privileges(),
             Attempt::Container(attempt) => isolated(|| container::attempt(attempt)),
-            // Whoever can start containers tries it.
-            Attempt::HostNetwork => return None,
+            Attempt::HostNetwork if self.outside.host_network.is_empty() => return None,
+            Attempt::HostNetwork => match proof::host_network(self.outside.host_network.clone()) {
+                Ok(results) => results.into_iter().next()?.outcome,
+                Err(ProofError::Command(error)) => not_tried(error.last_words()),
+                Err(error) => not_tried(error.to_string()),
+            },
         };
         Some(outcome.into())
     }

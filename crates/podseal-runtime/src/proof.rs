@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use podseal_core::lifecycle::Exit;
 use podseal_core::probe::{Attempt, Handed, Outcome, PROBES, ProbeReport, ProbeResult};
@@ -37,6 +38,9 @@ pub enum ProofError {
         source: serde_json::Error,
     },
 }
+
+/// How long one container may take that is started for one probe.
+const CONTAINER_LIMIT: Duration = Duration::from_secs(20);
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> ProofError {
     move |source| ProofError::Io { what, source }
@@ -175,7 +179,7 @@ pub fn remove_left(process: u32) -> Result<(), ProofError> {
 /// See [`ProofError`].
 pub fn host_network(mut command: Vec<String>) -> Result<Vec<ProbeResult>, ProofError> {
     command.push("probe".into());
-    let report = report(command::run(&command, LIMIT)?)?;
+    let report = report(command::run(&command, CONTAINER_LIMIT)?)?;
     let rows = PROBES
         .iter()
         .filter(|probe| probe.attempt == Attempt::HostNetwork);

@@ -352,7 +352,7 @@ fn join_podman(user: &User, make_pause: bool) -> Result<(), LaunchError> {
     }
     .map_err(|source| LaunchError::Pause { source })?;
     // A new mount namespace puts the process into its root directory.
-    let directory = std::env::current_dir().ok();
+    let directory = env::current_dir().ok();
     rustix::thread::move_into_thread_name_spaces(
         rustix::fd::AsFd::as_fd(&pause.pidfd),
         ThreadNameSpaceType::USER | ThreadNameSpaceType::MOUNT,
@@ -361,7 +361,7 @@ fn join_podman(user: &User, make_pause: bool) -> Result<(), LaunchError> {
         source: errno.into(),
     })?;
     match directory {
-        Some(path) => std::env::set_current_dir(&path)
+        Some(path) => env::set_current_dir(&path)
             .map_err(|source| LaunchError::WorkingDirectory { path, source }),
         None => Ok(()),
     }

@@ -2,6 +2,7 @@
 //! everything that can be checked before a socket is opened.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,19 +15,19 @@ use podseal_core::podman::{Cgroups, Container, Pull, RefusedOption, SdNotify, ch
 use podseal_core::policy::inherited::{self, Unsealable};
 use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
-use podseal_core::supervised::{Execution, ServiceUnit, Set, SocketUnit};
+use podseal_core::supervised::{Execution, ServiceUnit, Set, SocketUnit, unit_file};
 use podseal_core::unit::effective::service::{KillMode, NotifyAccess};
 use podseal_core::unit::name::{NameError, UnitName, UnitType};
 
 use crate::command;
 use crate::container_profile::{self, ProfileError};
 use crate::engine::{Engine, EngineError};
-use crate::host::User;
+use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::oci_runtime::Choice;
 use crate::podman::{Podman, PodmanError};
 use crate::signals::{self, Caught};
-use crate::supervise::{Reload, Supervised};
+use crate::supervise::{Reload, Supervised, launcher};
 use crate::unit_set::{self, SetError, UnitSet};
 
 /// What is run.
@@ -161,6 +162,14 @@ pub enum PrepareError {
         /// The unit whose name was to be the run's.
         unit: UnitName,
     },
+    /// What is run could not be written down.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Something about this host cannot be looked up.
     #[error("cannot look at this host")]
     Host {
@@ -174,7 +183,9 @@ impl PrepareError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NameCount { .. } | Self::Host { .. } | Self::Name { .. } => None,
+            Self::NameCount { .. } | Self::Host { .. } | Self::Name { .. } | Self::Write { .. } => {
+                None
+            }
             Self::RunName { .. } => Some("give the run a --name".into()),
             Self::Units(error) => error.hint(),
             Self::Option(error) => error.hint().map(str::to_owned),
@@ -241,9 +252,11 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
             container_id_file = Some(path.to_string_lossy().into_owned());
         }
     }
+    let units = instance.directory().join("units");
     let [socket, service] =
         [UnitType::Socket, UnitType::Service].map(|unit_type| unit_name(&request.name, unit_type));
     let (socket, service) = (socket?, service?);
+    write_unit(&units, &service, &settings.start, &request.seal)?;
     let start = if request.start_now {
         vec![socket.clone(), service.clone()]
     } else {
@@ -275,6 +288,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
             set: Set::pair((socket, socket_unit), (service, service_unit)),
             start,
             directory: instance.directory().to_owned(),
+            units,
             reload: None,
             end_when_given_up: true,
             end_wanted,
@@ -309,6 +323,7 @@ pub fn prepare_units(
         }
         (None, None) => String::new(),
     };
+    let canonical = fs::canonicalize(directory).map_err(|source| PrepareError::Host { source })?;
     let end_wanted = end_wanted()?;
     let instance = Instance::acquire(&User::current(), &name)?;
     Ok(Prepared {
@@ -316,6 +331,7 @@ pub fn prepare_units(
             set: units.set.clone(),
             start: units.start.clone(),
             directory: instance.directory().to_owned(),
+            units: canonical,
             reload: Some(reload(directory.to_owned(), wanted, units.clone())),
             end_when_given_up: false,
             end_wanted,
@@ -324,6 +340,26 @@ pub fn prepare_units(
         oci_runtime: None,
         instance,
     })
+}
+
+/// Writes down what starts a service that comes from no file, as if it did.
+fn write_unit(
+    directory: &Path,
+    unit: &UnitName,
+    start: &[Command],
+    seal: &Seal,
+) -> Result<(), PrepareError> {
+    let path = directory.join(unit.as_str());
+    let own = host::own_executable().map_err(|source| PrepareError::Host { source })?;
+    let commands = start.iter().filter_map(|command| {
+        let program = command::find(&command.program)?;
+        let arguments = command.arguments.clone();
+        Some(launcher(&own.to_string_lossy(), seal, &program, arguments))
+    });
+    let text = commands.map(|words| unit_file(&words)).collect::<String>();
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&path, text))
+        .map_err(|source| PrepareError::Write { path, source })
 }
 
 fn reload(directory: PathBuf, wanted: Vec<UnitName>, mut last: UnitSet) -> Reload<'static> {

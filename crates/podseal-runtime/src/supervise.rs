@@ -33,6 +33,7 @@ mod service;
 mod wait;
 
 pub use report::{Finish, Notice, RunError, SuperviseError};
+pub(crate) use service::launcher;
 
 use control_socket::ControlSocket;
 use processes::Marks;
@@ -50,6 +51,8 @@ pub struct Supervised<'a> {
     pub start: Vec<UnitName>,
     /// A directory private to the user, for sockets.
     pub directory: PathBuf,
+    /// Where the units' files are.
+    pub units: PathBuf,
     /// Reads the units again, before one is started.
     pub reload: Option<Reload<'a>>,
     /// Whether to end once a socket unit is given up.
@@ -88,6 +91,7 @@ struct Supervisor<'a, 'o> {
     not_opened: BTreeMap<UnitName, String>,
     marks: Marks,
     directory: PathBuf,
+    units: PathBuf,
     reload: Option<Reload<'a>>,
     control: ControlSocket,
     child_ended: Caught,
@@ -120,6 +124,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
             not_opened: BTreeMap::new(),
             marks: Marks::new(),
             directory: what.directory,
+            units: what.units,
             reload: what.reload,
             control: ControlSocket::open(control).map_err(set_up("control socket"))?,
             child_ended: signals::child_ended().map_err(set_up("signals"))?,

@@ -1,6 +1,6 @@
 //! Proving the seal of a service: copies of it are made and run, with the
 //! probe program in the place of Podman, of the OCI runtime and of the
-//! container's program. The service itself is not touched.
+//! container's program. The service itself is looked at, and not touched.
 //!
 //! What a copy is, and what its probes say, is decided in
 //! [`podseal_core::verify`].
@@ -23,7 +23,8 @@ use podseal_core::verify::copy::{Own, oci_runtime};
 use podseal_core::verify::document::{Document, NotTried, Reported};
 use podseal_core::verify::subject::{NoSubject, Subject};
 
-use crate::command::{self, CommandError, Output};
+use crate::command::{self, CommandError, LIMIT, Output};
+use crate::control::Run;
 use crate::explain::{self, Host};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
@@ -34,6 +35,7 @@ use run::Running;
 use traces::Traces;
 
 mod run;
+mod running;
 mod same;
 mod traces;
 
@@ -42,7 +44,7 @@ mod traces;
 pub enum Runner {
     /// systemd.
     Manager(Manager),
-    /// `podseal run --units`.
+    /// `podseal run`.
     Supervisor,
 }
 
@@ -55,6 +57,8 @@ pub struct Request<'a> {
     pub level: Option<Level>,
     /// Who runs it.
     pub runner: Runner,
+    /// The run that has it, where it is not systemd and there is one.
+    pub run: Option<&'a Run>,
 }
 
 /// Why nothing was shown.
@@ -95,7 +99,7 @@ pub enum VerifyError {
     Instance(#[from] InstanceError),
     /// The probes could not be made without a seal.
     #[error("cannot make the probes without a seal")]
-    Control {
+    Unsealed {
         /// Why.
         source: ProofError,
     },
@@ -140,7 +144,7 @@ impl VerifyError {
             ),
             Self::Instance(error) => Some(error.hint()),
             Self::Left { .. } => Some("`podseal verify` of any service tries again".into()),
-            Self::Control { .. } | Self::Command(_) | Self::Io { .. } | Self::Interrupted => None,
+            Self::Unsealed { .. } | Self::Command(_) | Self::Io { .. } | Self::Interrupted => None,
         }
     }
 }
@@ -187,7 +191,8 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
     if !left.is_empty() {
         return Err(VerifyError::Left { unit, causes: left });
     }
-    Ok(Document::new(&unit, &seal, &control, &reports))
+    let running = running::look(request, &user, &reports)?;
+    Ok(Document::new(&unit, &seal, &control, &reports, running))
 }
 
 /// One verification.
@@ -215,18 +220,27 @@ impl Verification<'_> {
 
     /// The same probes as a plain process of this user.
     fn control(&self) -> Result<ProbeReport, VerifyError> {
-        let run = |before: &[&str]| {
-            let words = before.iter().map(|word| (*word).to_owned());
-            let command = words.chain([self.podseal.clone()]).collect();
-            Trial::new().and_then(|trial| trial.run(command))
+        let run = |before: &[&str], after: &[String]| {
+            let trial = Trial::new()?;
+            let before = before.iter().map(|word| (*word).to_owned()).collect();
+            let own = vec![self.podseal.clone()];
+            let command = [before, own, trial.arguments(), after.to_vec()].concat();
+            trial.run_by(&mut |sockets| {
+                let output = command::run_with_sockets(&command, sockets, LIMIT);
+                output.map_err(ProofError::from)
+            })
         };
-        let mut control = run(&[]).map_err(|source| VerifyError::Control { source })?;
+        let name = self.traces.name(Place::Podman);
+        let host_network = self.subject.host_network_command(&self.podseal, &name);
+        let after = host_network.map(|command| [vec!["--".to_owned()], command].concat());
+        let control = run(&[], &after.unwrap_or_default());
+        let mut control = control.map_err(|source| VerifyError::Unsealed { source })?;
         let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
         let has_refused = control.results.iter().any(|r| is_refused(&r.outcome));
         if has_refused && command::find("unshare").is_some() {
             // A user may do more in a network of their own, as containers can.
             let namespaces = ["unshare", "--user", "--map-root-user", "--net", "--"];
-            match run(&namespaces) {
+            match run(&namespaces, &[]) {
                 Ok(there) => {
                     for result in &mut control.results {
                         let works = there.outcome(&result.id) == Some(&Outcome::Succeeded);
@@ -243,7 +257,7 @@ impl Verification<'_> {
 
     /// The probes at a place of the copy, or why there are none.
     fn probe(&self, place: Place) -> Result<Result<ProbeReport, NotTried>, VerifyError> {
-        let trial = Trial::new().map_err(|source| VerifyError::Control { source })?;
+        let trial = Trial::new().map_err(|source| VerifyError::Unsealed { source })?;
         let path = |name: String| self.directory.join(name).to_string_lossy().into_owned();
         let files = Files {
             socket: path(format!("{}.socket", place.word())),

@@ -1,5 +1,6 @@
 //! Attempts to get out of a seal, each made in a process of its own, since a
-//! filter may kill it. For probes only.
+//! filter may kill it. For probes, and for what is looked at from within another
+//! namespace.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd};

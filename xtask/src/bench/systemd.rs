@@ -40,6 +40,15 @@ const UP: f64 = 0.3;
 const PIN: &str = "for pid in $(pgrep --full '[p]odseal echo'); do \
                    taskset --all-tasks --cpu-list --pid 0 $pid || exit; done";
 
+/// Milliseconds that a verification may take beyond the containers it starts.
+const VERIFY: f64 = 5000.0;
+
+/// The containers that a verification starts: one in the place of the OCI runtime,
+/// one for the container's own, and one in the host's network with and without
+/// the seal.
+const STARTS: &str = "for n in 1 2 3 4; do podman --runtime runc run --rm --network none \
+    --pull never localhost/bench --version >/dev/null || exit; done";
+
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -120,6 +129,9 @@ pub(crate) fn measure(install: &Install, counts: &Counts, section: &mut Section)
     });
     attempt(section, "podseal up", |section| {
         up(&guest, counts.systemd, section)
+    });
+    attempt(section, "verification", |section| {
+        verification(&guest, counts.systemd.div_ceil(4), section)
     });
     attempt(section, "traffic", |section| {
         traffic(&guest, counts.systemd, section)
@@ -208,6 +220,30 @@ fn up(guest: &Guest, count: usize, section: &mut Section) -> Result<(), BenchErr
         ("ms", 0),
         format!("adds {} ms", adds.display(0)),
         Target::at_most(adds.median / 1000.0, UP, " s"),
+    )?);
+    Ok(())
+}
+
+fn verification(guest: &Guest, count: usize, section: &mut Section) -> Result<(), BenchError> {
+    let verify = guest.command(["sh", "-c", "podseal verify sealed >/dev/null"])?;
+    let starts = guest.command(["sh", "-c", STARTS])?;
+    let time = |command: &Command| {
+        interrupt::check()?;
+        Ok::<_, BenchError>(milliseconds(command.time()?))
+    };
+    let pairs = pairs(count, || time(&verify), || time(&starts))?;
+    let nothing = || BenchError::Nothing("verification");
+    let (ratio, adds) = (
+        pairs.ratio().ok_or_else(nothing)?,
+        pairs.difference().ok_or_else(nothing)?,
+    );
+    section.rows.push(row(
+        &pairs,
+        "`podseal verify` of the sealed service",
+        "`podman run` of as many containers",
+        ("ms", 0),
+        format!("ratio {}, adds {} ms", ratio.display(2), adds.display(0)),
+        Target::at_most(adds.median, VERIFY, " ms"),
     )?);
     Ok(())
 }

@@ -20,6 +20,7 @@ fn report(sealed: &Outcome) -> ProbeReport {
                 evidence: None,
             })
             .into(),
+        process: None,
     }
 }
 

@@ -7,6 +7,9 @@ use super::mechanism::{self, Mechanism};
 /// What [`Seal::allows_connect`] comes to, for reports.
 pub const ALLOW_CONNECT: &str = "connect(2) is allowed in the container (--allow-connect): it reaches the UNIX sockets that it sees";
 
+const ALLOW_UDP: &str = "UDP sockets that were handed over are accepted (--allow-udp): below Landlock ABI 10 they can be turned outward";
+const BEST_EFFORT: &str = "what this kernel lacks of the level is left out without an error (--best-effort): what that opens is among the probes";
+
 /// What a service is to be sealed with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seal {
@@ -60,6 +63,22 @@ impl Seal {
     #[must_use]
     pub fn allows_connect(&self) -> bool {
         self.allow_connect && self.level >= mechanism::NO_CONNECT.level
+    }
+
+    /// What it leaves open: what its level does, and what was asked for on top of
+    /// that.
+    #[must_use]
+    pub fn residual_risks(&self) -> Vec<&'static str> {
+        let asked = [
+            (self.best_effort, BEST_EFFORT),
+            (self.allow_udp, ALLOW_UDP),
+            (self.allows_connect(), ALLOW_CONNECT),
+        ];
+        let asked = asked.into_iter().filter(|(is_asked, _)| *is_asked);
+        let asked = asked.map(|(_, text)| text);
+        asked
+            .chain(self.level.residual_risks().iter().copied())
+            .collect()
     }
 
     /// The mechanisms that it consists of.

@@ -63,6 +63,24 @@ pub struct ProbeReport {
     pub version: u32,
     /// One result for each probe that was asked for.
     pub results: Vec<ProbeResult>,
+    /// What the process that made them was under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Observed>,
+}
+
+/// What the kernel says of a process, see proc_pid_status(5) and namespaces(7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Whether it can gain privileges no more.
+    pub no_new_privs: bool,
+    /// Its seccomp mode: 2 is with filters.
+    pub seccomp: u32,
+    /// How many filters; before Linux 5.9 it is not told.
+    pub filters: Option<u32>,
+    /// Its user namespace, as the kernel writes it.
+    pub user_namespace: Option<String>,
+    /// Its network namespace.
+    pub network_namespace: Option<String>,
 }
 
 impl ProbeReport {
@@ -201,6 +219,7 @@ mod tests {
                 outcome: Outcome::Killed { signal: 31 },
                 evidence: None,
             }],
+            process: None,
         };
         let json = serde_json::to_string(&report).unwrap();
         assert_eq!(

@@ -14,7 +14,8 @@ pub enum Attempt {
     Bind,
     /// chroot(2) to `/`, which needs a capability and changes nothing.
     ChangeRoot,
-    /// access(2) for writing to `/` or `/etc`.
+    /// Whether `/` or `/etc` is mounted for writing (statvfs(2)), or may be
+    /// written (access(2)).
     WriteRoot,
     /// unshare(2) of the user namespace.
     Unshare,
@@ -37,7 +38,10 @@ impl Attempt {
             Self::Connect => "connect(2) of a fresh UNIX datagram socket to AF_UNSPEC, nobody.",
             Self::Bind => "bind(2) of a fresh UNIX socket to a name that the kernel chooses.",
             Self::ChangeRoot => "chroot(2) to `/`, which needs a capability and changes nothing.",
-            Self::WriteRoot => "access(2) for writing to `/` or `/etc`.",
+            Self::WriteRoot => {
+                "statvfs(2) of `/` and `/etc`: whether they are mounted read-only; and access(2) \
+                 for writing to them."
+            }
             Self::Unshare => "unshare(2) of the user namespace.",
             Self::Clone => "clone(2) into a user namespace.",
             Self::Clone3 => "clone3(2) into a user namespace.",

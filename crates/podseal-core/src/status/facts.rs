@@ -48,6 +48,34 @@ pub struct Service {
     pub loaded: Option<Loaded>,
     /// Why it failed, where it did.
     pub why: Option<Short>,
+    /// What its processes are compared with, where copies of it were run.
+    pub copies: Option<Copies>,
+}
+
+/// What the processes of copies of a service were under (`podseal verify`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Copies {
+    /// Where Podman runs; null where there was none.
+    pub host: Option<Restrictions>,
+    /// In the container.
+    pub container: Option<Restrictions>,
+}
+
+/// What a process is under, as far as it can be seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Restrictions {
+    /// Whether it can gain privileges no more.
+    pub no_new_privs: bool,
+    /// Its seccomp mode, see proc_pid_status(5): 2 is with filters.
+    pub seccomp: u32,
+    /// How many filters; before Linux 5.9 it is not told.
+    pub filters: Option<u32>,
+    /// Whose user namespace it is in.
+    pub user_namespace: Relation,
+    /// Whose network namespace it is in.
+    pub network_namespace: Relation,
 }
 
 /// What is said of a seal.
@@ -169,19 +197,12 @@ pub struct Process {
     /// When it was started, in milliseconds since 1970.
     #[serde(rename = "started_ms")]
     pub started: i64,
-    /// Whether it can gain privileges no more.
-    pub no_new_privs: bool,
-    /// Its seccomp mode, see proc_pid_status(5): 2 is with filters.
-    pub seccomp: u32,
-    /// How many filters; before Linux 5.9 it is not told.
-    pub filters: Option<u32>,
+    /// What it is under.
+    #[serde(flatten)]
+    pub restrictions: Restrictions,
     /// Whether it has capabilities, or can get some: its bounding set is not
     /// empty.
     pub has_capabilities: bool,
-    /// Whose user namespace it is in.
-    pub user_namespace: Relation,
-    /// Whose network namespace it is in.
-    pub network_namespace: Relation,
     /// Its sockets of other families than AF_UNIX and AF_NETLINK. None where
     /// its descriptors could not be looked at.
     pub sockets: Option<Vec<HeldSocket>>,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Problem;
 use super::facts::{
-    DropInState, HeldSocket, Loaded, Process, Relation, Role, Service, Socket, State,
+    DropInState, HeldSocket, Loaded, Process, Relation, Restrictions, Role, Service, Socket, State,
 };
 use crate::family::Family;
 use crate::policy::families::FamilySet;
@@ -34,6 +34,13 @@ const RELOAD: &str =
 /// A service is started anew, and with it what it started.
 const RESTART: &str = "restart the service";
 
+/// Problems that mean that something could not be looked at.
+pub const NOT_SEEN: &[&str] = &[
+    "processes-not-seen",
+    "sockets-not-seen",
+    "namespaces-not-seen",
+];
+
 pub(super) fn problems(service: &Service) -> Vec<Problem> {
     RULES.iter().flat_map(|rule| rule(service)).collect()
 }
@@ -61,8 +68,18 @@ fn judged(service: &Service) -> impl Iterator<Item = &Process> {
     processes.filter(|process| !matches!(process.role, Role::Control | Role::Pause))
 }
 
+/// Whether something is said of a seal, or was seen in copies.
 fn has_promise(service: &Service) -> bool {
-    !service.promise.mechanisms.is_empty()
+    !service.promise.mechanisms.is_empty() || service.copies.is_some()
+}
+
+/// What a process in the place of this one had in a copy of the service.
+fn of_copy<'a>(service: &'a Service, process: &Process) -> Option<&'a Restrictions> {
+    let copies = service.copies.as_ref()?;
+    match process.role {
+        Role::Container => copies.container.as_ref(),
+        _ => copies.host.as_ref(),
+    }
 }
 
 fn name(process: &Process) -> String {
@@ -85,6 +102,18 @@ fn not_seen(service: &Service) -> Vec<Problem> {
         let message = format!("the sockets of {} could not be seen", hidden.join(", "));
         problems.push(note("sockets-not-seen", message, "ask as root"));
     }
+    // Who only looks at a seal's files has nothing to compare them with.
+    let hidden = judged(service).filter(|process| {
+        let restrictions = &process.restrictions;
+        of_copy(service, process).is_some()
+            && [restrictions.user_namespace, restrictions.network_namespace]
+                .contains(&Relation::Unknown)
+    });
+    let hidden: Vec<String> = hidden.map(name).collect();
+    if !hidden.is_empty() {
+        let message = format!("the namespaces of {} could not be seen", hidden.join(", "));
+        problems.push(note("namespaces-not-seen", message, "ask as root"));
+    }
     problems
 }
 
@@ -99,7 +128,9 @@ fn started_before(service: &Service) -> Vec<Problem> {
     if older.is_empty() || !has_promise(service) {
         return Vec::new();
     }
-    let is_sealed = older.iter().all(|p| p.no_new_privs && p.seccomp == 2);
+    let is_sealed = older
+        .iter()
+        .all(|p| p.restrictions.no_new_privs && p.restrictions.seccomp == 2);
     let message = format!(
         "it was started before {file} was written or changed, and runs {} until it is restarted",
         if is_sealed { "as it was" } else { "unsealed" }
@@ -108,8 +139,8 @@ fn started_before(service: &Service) -> Vec<Problem> {
 }
 
 /// Filters and no_new_privs are inherited and cannot be given up, so that every
-/// process has at least what the seal has; one in the container at least what
-/// the container's first has.
+/// process has at least what the seal has, or what one in its place had in a
+/// copy; one in the container at least what the container's first has.
 fn unsealed(service: &Service) -> Vec<Problem> {
     let promise = &service.promise;
     let first = judged(service)
@@ -118,10 +149,12 @@ fn unsealed(service: &Service) -> Vec<Problem> {
     let mut problems = Vec::new();
     for process in judged(service).filter(|process| process.is_descendant) {
         let in_container = first.filter(|_| process.role == Role::Container);
-        let least = in_container
-            .and_then(|first| first.filters)
-            .unwrap_or_default()
-            .max(promise.filters);
+        let copy = of_copy(service, process);
+        let least = [in_container.map(|first| &first.restrictions), copy]
+            .into_iter()
+            .flatten()
+            .filter_map(|restrictions| restrictions.filters)
+            .fold(promise.filters, u32::max);
         let lacks = lacks(service, process, least);
         if !lacks.is_empty() {
             let message = format!("{} {}", name(process), lacks.join(" and "));
@@ -133,22 +166,29 @@ fn unsealed(service: &Service) -> Vec<Problem> {
 
 fn lacks(service: &Service, process: &Process, least: u32) -> Vec<String> {
     let promise = &service.promise;
+    let copy = of_copy(service, process);
+    let has = &process.restrictions;
     let mut lacks = Vec::new();
     let is_inside = process.role == Role::Container;
     // Every level has the container without a network.
-    if has_promise(service) && is_inside && process.network_namespace == Relation::Host {
+    if has_promise(service) && is_inside && has.network_namespace == Relation::Host {
         lacks.push("is in the container and has the host's network".to_owned());
+    }
+    let is_apart = |of: &Restrictions| matches!(of.user_namespace, Relation::Pause | Relation::Own);
+    if copy.is_some_and(is_apart) && has.user_namespace == Relation::Host {
+        lacks.push("is in the host's user namespace, unlike a copy".to_owned());
     }
     if promise.mechanisms.contains(&NO_CAPABILITIES.id) && is_inside && process.has_capabilities {
         lacks.push("may have capabilities".to_owned());
     }
-    if promise.mechanisms.contains(&NO_NEW_PRIVILEGES.id) && !process.no_new_privs {
+    let is_promised = promise.mechanisms.contains(&NO_NEW_PRIVILEGES.id);
+    if (is_promised || copy.is_some_and(|copy| copy.no_new_privs)) && !has.no_new_privs {
         lacks.push("may gain privileges (no_new_privs is not set)".to_owned());
     }
-    if promise.filters > 0 {
-        if process.seccomp != 2 {
+    if promise.filters > 0 || copy.is_some_and(|copy| copy.seccomp == 2) {
+        if has.seccomp != 2 {
             lacks.push("has no system-call filter".to_owned());
-        } else if let Some(filters) = process.filters.filter(|filters| *filters < least) {
+        } else if let Some(filters) = has.filters.filter(|filters| *filters < least) {
             let plural = if filters == 1 { "" } else { "s" };
             lacks.push(format!(
                 "has {filters} system-call filter{plural}, and the seal is at least {least}"
@@ -179,7 +219,7 @@ fn joined(service: &Service) -> Vec<Problem> {
 
 /// Internet sockets that did not come from the socket units.
 fn other_sockets(service: &Service) -> Vec<Problem> {
-    if !service.promise.restricts_families() {
+    if !service.promise.restricts_families() && service.copies.is_none() {
         return Vec::new();
     }
     let mut problems = Vec::new();

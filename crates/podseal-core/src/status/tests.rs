@@ -1,6 +1,22 @@
-use super::facts::{DropIn, DropInState, HeldSocket, Promise, Relation, Role};
+use super::facts::{
+    Copies, DropIn, DropInState, HeldSocket, Promise, Relation, Restrictions, Role,
+};
 use super::*;
 use crate::policy::mechanism;
+
+fn restrictions(in_container: bool) -> Restrictions {
+    Restrictions {
+        no_new_privs: true,
+        seccomp: 2,
+        filters: Some(if in_container { 6 } else { 5 }),
+        user_namespace: Relation::Pause,
+        network_namespace: if in_container {
+            Relation::Own
+        } else {
+            Relation::Host
+        },
+    }
+}
 
 fn process(pid: i32, role: Role) -> Process {
     Process {
@@ -10,16 +26,8 @@ fn process(pid: i32, role: Role) -> Process {
         role,
         is_descendant: true,
         started: 2000,
-        no_new_privs: true,
-        seccomp: 2,
-        filters: Some(if role == Role::Container { 6 } else { 5 }),
+        restrictions: restrictions(role == Role::Container),
         has_capabilities: true,
-        user_namespace: Relation::Pause,
-        network_namespace: if role == Role::Container {
-            Relation::Own
-        } else {
-            Relation::Host
-        },
         sockets: Some(vec![HeldSocket {
             fd: 3,
             protocol: "TCP".into(),
@@ -74,6 +82,19 @@ fn sealed() -> Service {
             no_new_privileges: true,
             ..Loaded::default()
         }),
+        copies: None,
+    }
+}
+
+/// The same, after copies of it were run: each had one filter more than the
+/// files alone say.
+fn copied() -> Service {
+    Service {
+        copies: Some(Copies {
+            host: Some(restrictions(false)),
+            container: Some(restrictions(true)),
+        }),
+        ..sealed()
     }
 }
 
@@ -100,13 +121,21 @@ type Change = fn(&mut Service);
 #[test]
 fn what_is_less() {
     let cases: &[(&str, Change)] = &[
-        ("process-unsealed", |s| processes(s)[0].no_new_privs = false),
-        ("process-unsealed", |s| processes(s)[1].seccomp = 0),
-        ("process-unsealed", |s| processes(s)[0].filters = Some(3)),
-        // As many as the seal has, and fewer than the container's first.
-        ("process-unsealed", |s| processes(s)[2].filters = Some(5)),
         ("process-unsealed", |s| {
-            processes(s)[1].network_namespace = Relation::Host;
+            processes(s)[0].restrictions.no_new_privs = false;
+        }),
+        ("process-unsealed", |s| {
+            processes(s)[1].restrictions.seccomp = 0;
+        }),
+        ("process-unsealed", |s| {
+            processes(s)[0].restrictions.filters = Some(3);
+        }),
+        // As many as the seal has, and fewer than the container's first.
+        ("process-unsealed", |s| {
+            processes(s)[2].restrictions.filters = Some(5);
+        }),
+        ("process-unsealed", |s| {
+            processes(s)[1].restrictions.network_namespace = Relation::Host;
         }),
         ("process-joined", |s| {
             processes(s)[2].is_descendant = false;
@@ -154,21 +183,71 @@ fn what_is_less() {
     }
 }
 
+/// What a copy had counts, whatever the files say.
+#[test]
+fn what_is_less_than_a_copy() {
+    let cases: &[(&str, &str, Change)] = &[
+        ("process-unsealed", "has 4 system-call filters", |s| {
+            processes(s)[0].restrictions.filters = Some(4);
+        }),
+        ("process-unsealed", "has 5 system-call filters", |s| {
+            for process in &mut processes(s)[1..] {
+                process.restrictions.filters = Some(5);
+            }
+        }),
+        ("process-unsealed", "has no system-call filter", |s| {
+            s.promise = Promise::default();
+            processes(s)[0].restrictions.seccomp = 0;
+        }),
+        ("process-unsealed", "no_new_privs is not set", |s| {
+            s.promise = Promise::default();
+            processes(s)[0].restrictions.no_new_privs = false;
+        }),
+        ("process-unsealed", "the host's network", |s| {
+            s.promise = Promise::default();
+            processes(s)[1].restrictions.network_namespace = Relation::Host;
+        }),
+        ("process-unsealed", "the host's user namespace", |s| {
+            processes(s)[0].restrictions.user_namespace = Relation::Host;
+        }),
+        ("other-socket", "at 127.0.0.1:4000", |s| {
+            s.promise = Promise::default();
+            held(s).local = Some("127.0.0.1:4000".parse().unwrap());
+        }),
+    ];
+    for (index, (id, words, change)) in cases.iter().enumerate() {
+        let mut service = copied();
+        change(&mut service);
+        let report = examine(service);
+        assert_eq!(report.live, Live::Less, "case {index}");
+        let problem = report.problems.iter().find(|problem| problem.is_less);
+        let problem = problem.unwrap();
+        assert_eq!(problem.id, *id, "case {index}");
+        assert!(problem.message.contains(words), "{}", problem.message);
+    }
+    assert_eq!(examine(copied()).problems, []);
+    let mut hidden = copied();
+    processes(&mut hidden)[1].restrictions.network_namespace = Relation::Unknown;
+    let report = examine(hidden);
+    assert_eq!(report.problems[0].id, "namespaces-not-seen");
+    assert!(NOT_SEEN.contains(&report.problems[0].id));
+}
+
 #[test]
 fn what_is_not_less() {
     let cases: &[(&[&str], Change)] = &[
-        (&[], |s| processes(s)[0].filters = None),
+        (&[], |s| processes(s)[0].restrictions.filters = None),
         (&["given-up"], |s| {
             s.promise.given_up = vec![mechanism::NO_CONNECT.id];
             s.promise.drop_in.as_mut().unwrap().level = Some(Level::Standard);
         }),
         (&[], |s| {
             processes(s)[0].role = Role::Control;
-            processes(s)[0].no_new_privs = false;
+            processes(s)[0].restrictions.no_new_privs = false;
         }),
         (&[], |s| {
             processes(s)[0].role = Role::Pause;
-            processes(s)[0].seccomp = 0;
+            processes(s)[0].restrictions.seccomp = 0;
         }),
         (&["seal-stale"], |s| {
             s.promise.drop_in.as_mut().unwrap().state = DropInState::Stale;
@@ -207,7 +286,7 @@ fn what_cannot_be_seen_has_no_level() {
 fn a_service_without_a_seal() {
     let mut service = sealed();
     service.promise = Promise::default();
-    processes(&mut service)[0].seccomp = 0;
+    processes(&mut service)[0].restrictions.seccomp = 0;
     let report = examine(service);
     assert_eq!(report.problems, []);
     assert_eq!(

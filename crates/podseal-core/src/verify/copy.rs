@@ -168,6 +168,12 @@ impl Subject<'_> {
                 self.join(&mut words, before);
                 words.push(literal(own.podseal));
                 words.extend(own.probe.iter().map(|word| literal(word)));
+                if let Some(command) =
+                    self.host_network([own.podseal, own.name], &literal, &written)
+                {
+                    words.push("--".to_owned());
+                    words.extend(command);
+                }
             }
             Place::OciRuntime | Place::Container => {
                 let invocation = self
@@ -195,6 +201,49 @@ impl Subject<'_> {
             }
         }
         Ok(words)
+    }
+
+    /// A Podman command that runs the probe program in the service's image and
+    /// the host's network; for the control, as plain words. None where the
+    /// service runs no container.
+    #[must_use]
+    pub fn host_network_command(&self, podseal: &str, name: &str) -> Option<Vec<String>> {
+        self.host_network([podseal, name], &str::to_owned, &String::clone)
+    }
+
+    fn host_network(
+        &self,
+        [podseal, name]: [&str; 2],
+        literal: &dyn Fn(&str) -> String,
+        written: &dyn Fn(&String) -> String,
+    ) -> Option<Vec<String>> {
+        let invocation = self.run()?.ok()?;
+        let verb = invocation.before_options.as_ref()?.place;
+        let image = invocation.operands.first()?.place;
+        let mut words: Vec<String> = self
+            .words
+            .get(self.command..=verb)?
+            .iter()
+            .map(written)
+            .collect();
+        let name = format!("--name={name}");
+        let volume = format!("--volume={podseal}:{IN_CONTAINER}:ro");
+        let entry_point = format!("--entrypoint={IN_CONTAINER}");
+        let always = ["--network=host", "--pull=never", "--rm", "--replace"];
+        let more = ["--log-driver=none", "--no-healthcheck"];
+        let own_words = [&name, &volume, &entry_point].map(String::as_str);
+        words.extend(always.into_iter().chain(more).chain(own_words).map(literal));
+        // What a container needs on some hosts to start at all.
+        let needed = invocation.options.iter().filter(|option| {
+            let is_needed = ["cgroups", "ulimit"].contains(&option.name);
+            is_needed && option.word.place > verb
+        });
+        words.extend(needed.filter_map(|option| {
+            let value = option.value.as_deref()?;
+            Some(written(&format!("--{}={value}", option.name)))
+        }));
+        words.push(written(self.words.get(image)?));
+        Some(words)
     }
 
     /// Has the launcher join Podman's namespaces as it does for Podman.

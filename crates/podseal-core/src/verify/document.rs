@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Goal, Place, Verdict, evidence, is_absent, is_promised, judge};
+use super::running::Running;
+use super::{Goal, Place, Verdict, evidence, is_absent, is_made_at, is_promised, judge};
 use crate::explain::short::Short;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
@@ -12,7 +13,7 @@ use crate::probe::{self, Outcome, PROBES, Probe, ProbeReport};
 pub const VERSION: u32 = 1;
 
 /// The whole report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Document {
     version: u32,
@@ -21,15 +22,20 @@ pub struct Document {
     /// The level whose promises it is held to.
     pub level: String,
     /// The highest level whose every promise was seen to be kept, at every
-    /// place; null where not even the lowest was.
+    /// place; null where not even the lowest was, or the service runs with less
+    /// than its copies.
     pub reached: Option<String>,
-    /// What was found about the level's promises: the worst of it.
+    /// What was found about the level's promises, in the copies and by the
+    /// service itself: the worst of it.
     pub verdict: Verdict,
     /// Where the probes were made.
     pub places: Vec<Stop>,
     /// One row for each probe.
     pub probes: Vec<Row>,
-    /// What the level leaves open in any case.
+    /// The service itself.
+    pub running: Running,
+    /// What the seal leaves open in any case: what was given up on purpose of its
+    /// level, and what that leaves open anyway.
     pub residual_risks: Vec<String>,
 }
 
@@ -62,7 +68,7 @@ pub struct Row {
     pub is_absent: bool,
     /// What came of it without a seal.
     pub control: Evidence,
-    /// What came of it at each place.
+    /// What came of it at each place where it is made.
     pub findings: Vec<Finding>,
 }
 
@@ -113,13 +119,20 @@ impl From<String> for NotTried {
 }
 
 impl Document {
-    /// Judges a service by what its probes came to.
+    /// Judges a service by what its probes came to, and by itself.
     #[must_use]
-    pub fn new(unit: &str, seal: &Seal, control: &ProbeReport, reports: &[Reported]) -> Self {
+    pub fn new(
+        unit: &str,
+        seal: &Seal,
+        control: &ProbeReport,
+        reports: &[Reported],
+        running: Running,
+    ) -> Self {
         let level = seal.level;
         let rows = PROBES.iter().map(|probe| {
             let without = outcome(Ok(control), probe.id);
-            let findings = reports.iter().map(|(place, report)| {
+            let here = |(place, _): &&Reported| is_made_at(probe, *place);
+            let findings = reports.iter().filter(here).map(|(place, report)| {
                 let sealed = outcome(report.as_ref(), probe.id);
                 Finding {
                     place: *place,
@@ -143,8 +156,10 @@ impl Document {
             version: VERSION,
             unit: unit.to_owned(),
             level: level.to_string(),
-            reached: reached(&probes).map(|level| level.to_string()),
-            verdict: worst(&probes),
+            reached: reached(&probes)
+                .filter(|_| matches!(running.verdict, None | Some(Verdict::Closed)))
+                .map(|level| level.to_string()),
+            verdict: running.and(worst(&probes)),
             places: reports
                 .iter()
                 .map(|(place, report)| Stop {
@@ -154,16 +169,23 @@ impl Document {
                 })
                 .collect(),
             probes,
-            residual_risks: level
+            running,
+            residual_risks: seal
                 .residual_risks()
-                .iter()
-                .map(|risk| (*risk).to_owned())
+                .into_iter()
+                .map(str::to_owned)
                 .collect(),
         }
     }
 }
 
 impl Document {
+    /// Whether something is open in the copies that the level promises to close.
+    #[must_use]
+    pub fn copies_are_open(&self) -> bool {
+        worst(&self.probes) == Verdict::Open
+    }
+
     /// What was found of all ways that lead from a place to a goal: the worst
     /// of it. None where none was tried.
     #[must_use]
@@ -268,168 +290,4 @@ fn reached(rows: &[Row]) -> Option<Level> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::probe::ProbeResult;
-
-    /// A report in which every probe has the outcome that is asked for.
-    fn report(of: impl Fn(&str) -> Option<Outcome>) -> ProbeReport {
-        ProbeReport {
-            version: ProbeReport::VERSION,
-            results: PROBES
-                .iter()
-                .filter_map(|probe| {
-                    Some(ProbeResult {
-                        id: probe.id.to_owned(),
-                        outcome: of(probe.id)?,
-                        evidence: None,
-                    })
-                })
-                .collect(),
-        }
-    }
-
-    fn seal(level: Level) -> Seal {
-        Seal {
-            level,
-            ..Seal::default()
-        }
-    }
-
-    fn everywhere(sealed: &ProbeReport) -> Vec<Reported> {
-        let everywhere = Place::ALL.into_iter();
-        everywhere
-            .map(|place| (place, Ok(sealed.clone())))
-            .collect()
-    }
-
-    #[test]
-    fn a_level_is_reached_when_every_promise_of_it_was_seen() {
-        let works = report(|_| Some(Outcome::Succeeded));
-        let refused = Outcome::Refused { errno: 13 };
-        let closed = report(|_| Some(refused.clone()));
-        let but = |id: &'static str, outcome: Option<Outcome>| {
-            let refused = refused.clone();
-            report(move |probe| {
-                if probe == id {
-                    outcome.clone()
-                } else {
-                    Some(refused.clone())
-                }
-            })
-        };
-        // A kernel without it, or with it switched off.
-        let all_but = |id: &'static str| {
-            report(move |probe| {
-                Some(if probe == id {
-                    Outcome::Refused { errno: 38 }
-                } else {
-                    Outcome::Succeeded
-                })
-            })
-        };
-        let open = |id| but(id, Some(Outcome::Succeeded));
-        let highest = Level::ALL.last().map(ToString::to_string);
-        let families = Some("families".to_owned());
-        for (control, sealed, level, reached, verdict) in [
-            (&works, &closed, Level::Families, &highest, Verdict::Closed),
-            (
-                &works,
-                &open("turn-outward"),
-                Level::Standard,
-                &families,
-                Verdict::Open,
-            ),
-            (
-                &works,
-                &open("turn-outward"),
-                Level::Families,
-                &families,
-                Verdict::Closed,
-            ),
-            (
-                &works,
-                &open("io-uring"),
-                Level::Families,
-                &None,
-                Verdict::Open,
-            ),
-            (
-                &works,
-                &but("io-uring", None),
-                Level::Families,
-                &None,
-                Verdict::Inconclusive,
-            ),
-            (
-                &but("io-uring", Some(Outcome::Succeeded)),
-                &closed,
-                Level::Families,
-                &None,
-                Verdict::Inconclusive,
-            ),
-            (
-                &all_but("io-uring"),
-                &closed,
-                Level::Families,
-                &highest,
-                Verdict::Closed,
-            ),
-            (
-                &all_but("io-uring"),
-                &open("io-uring"),
-                Level::Families,
-                &None,
-                Verdict::Open,
-            ),
-        ] {
-            let document = Document::new("a.service", &seal(level), control, &everywhere(sealed));
-            assert_eq!(&document.reached, reached, "{level}");
-            assert_eq!(document.verdict, verdict, "{level}");
-        }
-    }
-
-    #[test]
-    fn a_path_is_as_open_as_the_most_open_way() {
-        let works = report(|_| Some(Outcome::Succeeded));
-        let sealed = report(|id| {
-            let is_open = matches!(id, "relisten" | "io-uring");
-            Some(if is_open {
-                Outcome::Succeeded
-            } else {
-                Outcome::Refused { errno: 13 }
-            })
-        });
-        let mut reports = everywhere(&sealed);
-        reports[2].1 = Err("no image".to_owned().into());
-        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
-        for (place, goal, path) in [
-            (Place::Podman, Goal::Network, Some(Verdict::Open)),
-            (Place::Podman, Goal::Socket, Some(Verdict::Accepted)),
-            (Place::Podman, Goal::Processes, Some(Verdict::Closed)),
-            (Place::Container, Goal::Network, Some(Verdict::Inconclusive)),
-        ] {
-            assert_eq!(document.path(place, goal), path, "{place} {goal:?}");
-        }
-        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
-        assert_eq!(nowhere.path(Place::Podman, Goal::Network), None);
-    }
-
-    #[test]
-    fn a_place_without_a_report_shows_nothing() {
-        let works = report(|_| Some(Outcome::Succeeded));
-        let closed = report(|_| Some(Outcome::Refused { errno: 13 }));
-        let mut reports = everywhere(&closed);
-        reports[2].1 = Err("no image".to_owned().into());
-        let document = Document::new("a.service", &seal(Level::Standard), &works, &reports);
-        assert_eq!(document.verdict, Verdict::Inconclusive);
-        assert_eq!(document.reached, None);
-        assert_eq!(document.places[2].failure.as_deref(), Some("no image"));
-        let row = &document.probes[0];
-        assert_eq!(row.findings[2].verdict, Verdict::Inconclusive);
-        assert_eq!(row.findings[2].evidence.text, "not tried: no image");
-        let nowhere = Document::new("a.service", &seal(Level::Standard), &works, &[]);
-        assert_eq!(nowhere.verdict, Verdict::Inconclusive);
-        assert_eq!(nowhere.reached, None);
-    }
-}
+mod tests;

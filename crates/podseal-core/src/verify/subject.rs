@@ -146,14 +146,16 @@ impl<'a> Subject<'a> {
     }
 
     /// The seal to hold it to: of the level that is asked for, or else that it
-    /// claims, and with UDP sockets where it accepts them. None without a seal.
+    /// claims, and with what its launcher is told to let be. None without a seal.
     #[must_use]
     pub fn seal(&self, level: Option<Level>) -> Option<Seal> {
         let before = self.words.get(..self.command).unwrap_or_default();
+        let has = |option: &str| before.iter().any(|word| word == option);
         Some(Seal {
             level: level.or_else(|| self.level())?,
-            allow_udp: before.iter().any(|word| word == "--allow-udp"),
-            allow_connect: before.iter().any(|word| word == "--allow-connect"),
+            allow_udp: has("--allow-udp"),
+            allow_connect: has("--allow-connect"),
+            best_effort: has("--best-effort"),
             ..Seal::default()
         })
     }

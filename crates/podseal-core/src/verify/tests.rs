@@ -89,7 +89,12 @@ fn the_probes_take_the_place_of_the_program() {
     let launcher = "/usr/bin/podseal receive /r/x.socket -- /usr/bin/podseal enter";
     assert_eq!(
         start(Place::Podman),
-        format!("{launcher} --join=always --level=standard -- /usr/bin/podseal probe --token=a")
+        format!(
+            "{launcher} --join=always --level=standard -- /usr/bin/podseal probe --token=a -- \
+             /usr/bin/podman --runtime=crun run --network=host --pull=never --rm --replace \
+             --log-driver=none --no-healthcheck --name=podseal-verify-7-x \
+             --volume=/usr/bin/podseal:/podseal-verify:ro --entrypoint=/podseal-verify img:1"
+        )
     );
     let podman = format!(
         "{launcher} --level=standard -- /usr/bin/podman --runtime=crun run --name web@a \
@@ -151,7 +156,16 @@ fn commands_of_every_kind() {
         let service = service(&format!("[Service]\nExecStart={command}\n"), &[]);
         let unit = copy(&service, Place::Podman).expect("made");
         let start = line(&unit, "ExecStart").expect("a command");
-        assert!(start.ends_with(podman), "{command}: {start}");
+        // Podman itself is one of the probes.
+        if container {
+            assert!(
+                start.contains(&format!("{podman} -- ")),
+                "{command}: {start}"
+            );
+        } else {
+            assert!(start.ends_with(podman), "{command}: {start}");
+        }
+        assert_eq!(start.contains("--network=host"), container, "{start}");
         let expands = !command.starts_with(':');
         assert_eq!(
             start.starts_with("/usr/bin/podseal receive"),
@@ -314,5 +328,26 @@ fn who_is_outside_is_out_of_a_containers_sight() {
         assert_eq!(found, expected, "{id} {errno} {place}");
         let found = judge(probe, &seal, place, &refused, &refused);
         assert_eq!(found, Verdict::Inconclusive, "{id} without a control");
+    }
+}
+
+#[test]
+fn podman_run_in_the_hosts_network_is_tried_where_podman_runs() {
+    let text = "[Service]\nExecStart=/usr/bin/podman --runtime=runc run --network none \
+                --ulimit nofile=9 -v %S/x:/x img:1 serve\n";
+    let service = service(text, &[]);
+    let unit = copy(&service, Place::Podman).expect("made");
+    let start = line(&unit, "ExecStart").expect("a command");
+    let command = "/usr/bin/podman --runtime=runc run --network=host --pull=never --rm --replace \
+                   --log-driver=none --no-healthcheck --name=podseal-verify-7-x \
+                   --volume=/usr/bin/podseal:/podseal-verify:ro --entrypoint=/podseal-verify \
+                   --ulimit=nofile=9 img:1";
+    assert!(start.ends_with(&format!(" -- {command}")), "{start}");
+    let subject = Subject::new(&service).expect("a command");
+    let plain = subject.host_network_command("/usr/bin/podseal", "podseal-verify-7-x");
+    assert_eq!(plain.map(|words| words.join(" ")).as_deref(), Some(command));
+    for place in [Place::OciRuntime, Place::Container] {
+        let probe = probe::find("host-network").expect("a row");
+        assert!(!is_promised(probe, &Seal::default(), place), "{place}");
     }
 }

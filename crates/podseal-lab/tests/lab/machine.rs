@@ -82,6 +82,18 @@ impl Machine {
         })
     }
 
+    /// Whether it has Podman's generator, and what pages of the documentation
+    /// use beside it. Where not, says that `what` is skipped: the Podman of
+    /// Debian 12 is too old, which is no lack that could be mended.
+    pub(crate) fn has_quadlet(&self, what: &str) -> bool {
+        let has = self.user("test -e /usr/libexec/podman/quadlet").code == Some(0);
+        if !has {
+            let line = format!("SKIPPED: {what}: {} has no Quadlet\n", self.name);
+            io::stderr().write_all(line.as_bytes()).unwrap();
+        }
+        has
+    }
+
     fn lab(&self, arguments: &[&str], input: &[u8]) -> Ended {
         let mut child = Command::new("timeout")
             .args(["--kill-after=5", BOUND])

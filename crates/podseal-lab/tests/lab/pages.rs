@@ -109,8 +109,7 @@ fn pages_are_followed_to_the_letter() {
     let Some(machine) = Machine::shared("the pages of the documentation") else {
         return;
     };
-    // Quadlet, and the options that the pages use.
-    if machine.systemd_version() < 257 {
+    if !machine.has_quadlet("the pages of the documentation") {
         return;
     }
     machine.write(&[(

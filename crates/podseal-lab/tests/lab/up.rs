@@ -128,8 +128,7 @@ fn up_and_down_with_quadlet() {
     let Some(machine) = Machine::alone("podseal up with Quadlet") else {
         return;
     };
-    // Debian 12 has none.
-    if machine.user("test -e /usr/libexec/podman/quadlet").code == Some(0) {
+    if machine.has_quadlet("podseal up with Quadlet") {
         life(&machine, "quadlet", "up-quadlet", 7203);
     }
 }

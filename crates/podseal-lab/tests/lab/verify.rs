@@ -24,6 +24,8 @@ fn write(machine: &Machine, name: &str, port: u16) {
     machine.user("systemctl --user daemon-reload").text();
 }
 
+const HOST_NETWORK: &str = "podman run --network=host, AF_INET";
+
 fn verify(machine: &Machine, arguments: &str) -> Ended {
     machine.user(&format!("exec podseal verify {arguments}"))
 }
@@ -88,10 +90,24 @@ fn the_recipe_by_hand_and_sealed() {
     }
     expect_nothing_left(&machine);
 
+    // What runs was started before: the copies keep what it does not.
     machine.user("podseal seal verified").text();
+    let ended = verify(&machine, "verified");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for part in [
+        "but what runs is LESS; proven: no level",
+        "[started-before-seal]; fix: restart the service",
+        "[process-unsealed]; fix: restart the service",
+    ] {
+        assert!(ended.stdout.contains(part), "no {part:?} in {ended:?}");
+    }
+
+    machine.user("systemctl --user restart verified").text();
     let ended = verify(&machine, "verified");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stdout.contains("proven: level standard"), "{ended:?}");
+    let line = "The running service: every process has what one of a copy had";
+    assert!(ended.stdout.contains(line), "{ended:?}");
     for title in [
         "listener: AF_UNSPEC, connect",
         "signal to a process outside",
@@ -99,8 +115,59 @@ fn the_recipe_by_hand_and_sealed() {
         let closed = ["open", "closed", "closed", "closed"];
         assert_eq!(row(&ended, title), closed, "{ended:?}");
     }
+    // Podman is one of the probes where it runs, and nowhere else.
+    assert_eq!(row(&ended, HOST_NETWORK), ["open", "closed"], "{ended:?}");
     expect_nothing_left(&machine);
     machine.user("systemctl --user stop verified.socket verified.service; podseal unseal verified");
+}
+
+/// Who is not the user, and not root in the container either.
+#[test]
+fn processes_of_the_containers_users_are_looked_at() {
+    let Some(machine) = Machine::alone("a user of the container") else {
+        return;
+    };
+    write(&machine, "numbered", 7025);
+    let dropin = ".config/systemd/user/numbered.service.d/10-user.conf";
+    machine.write(&[(
+        dropin,
+        format!(
+            "[Service]\nExecStart=\nExecStart=/usr/bin/podman --runtime=runc run --rm --replace \
+             --name=%N --user=1000 --network=none --pull=never {IMAGE} echo\n"
+        ),
+    )]);
+    let script = "systemctl --user daemon-reload && podseal seal numbered && \
+                  systemctl --user start numbered.socket && \
+                  exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/7025; echo one >&3; head -n 1 <&3; \
+                  podseal verify numbered; code=$?; podseal unseal numbered; \
+                  systemctl --user stop numbered.socket numbered.service; exit $code'";
+    let ended = machine.user(script);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut lines = ended.stdout.lines();
+    let process = lines.find(|line| line.contains("podseal, container, no_new_privs"));
+    let process = process.unwrap_or_else(|| panic!("{ended:?}"));
+    let socket = "the service's TCP listener 127.0.0.1:7025";
+    assert!(process.contains(socket), "{process}");
+    expect_nothing_left(&machine);
+}
+
+/// What the level would close is seen to be open without a seal.
+#[test]
+fn a_service_without_a_seal_is_open() {
+    let Some(machine) = Machine::alone("verify of no seal") else {
+        return;
+    };
+    write(&machine, "plain", 7030);
+    let script = "sed -i /RestrictAddressFamilies/d ~/.config/systemd/user/plain.service && \
+                  systemctl --user daemon-reload && podseal verify --level=families plain";
+    let ended = machine.user(script);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(
+        row(&ended, "socket(AF_INET)"),
+        ["open", "OPEN", "OPEN", "OPEN"]
+    );
+    assert_eq!(row(&ended, HOST_NETWORK), ["open", "OPEN"], "{ended:?}");
+    expect_nothing_left(&machine);
 }
 
 /// What the service has from a drop-in for all services, and in which order.
@@ -168,4 +235,91 @@ fn systemd_has_to_know_the_files() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let hint = "hint: systemctl --user daemon-reload";
     assert!(ended.stderr.contains(hint), "{ended:?}");
+}
+
+/// Makes a service of the lab's image at level strict, says a word to it and
+/// runs a script; then takes it away.
+fn strict(name: &str, port: u16, option: &str, script: &str) -> String {
+    format!(
+        "podman image exists {IMAGE} || tar -C /usr/bin -c podseal | podman import --quiet \
+         --change 'ENTRYPOINT [\"/podseal\"]' - {IMAGE} >/dev/null; \
+         digest=$(podman image inspect --format '{{{{.Digest}}}}' {IMAGE}) && \
+         podseal up {option} {name} --level strict --image {IMAGE}@$digest \
+         --listen 127.0.0.1:{port} -- echo && \
+         timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}; echo one >&3; head -n 1 <&3' && \
+         {script}; code=$?; podseal down {option} --force {name} >&2; exit $code"
+    )
+}
+
+#[test]
+fn level_strict_is_proven_and_a_weaker_one_is_not() {
+    let Some(machine) = Machine::alone("verify of level strict") else {
+        return;
+    };
+    let ended = machine.user(&strict("strong", 7026, "", "podseal verify strong"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("proven: level strict"), "{ended:?}");
+    for (title, cells) in [
+        (
+            "a root that can be written",
+            ["open", "open", "open", "closed"],
+        ),
+        (
+            "connect(2) of a UNIX socket",
+            ["open", "open", "open", "closed"],
+        ),
+    ] {
+        assert_eq!(row(&ended, title), cells, "{title}: {ended:?}");
+    }
+    expect_nothing_left(&machine);
+
+    // The launcher starts nothing with another profile in the place of podseal's.
+    let changed = "cp /usr/share/containers/seccomp.json \
+                   ~/.config/systemd/user/strong.service.d/50-podseal.seccomp.json && \
+                   podseal verify strong; code=$?; \
+                   rm ~/.config/systemd/user/strong.service.d/50-podseal.seccomp.json; \
+                   (exit $code)";
+    let ended = machine.user(&strict("strong", 7027, "", changed));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("proven: no level"), "{ended:?}");
+    let why = "50-podseal.seccomp.json is not the seccomp profile that podseal makes for it";
+    assert!(ended.stdout.contains(why), "{ended:?}");
+    expect_nothing_left(&machine);
+
+    // Not all of the container's part, behind a launcher that lets that be.
+    let weakened = "cd ~/.config/systemd/user/strong.service.d && \
+                    sed -i.kept 's/--level=strict/--level=standard/; s/ --read-only / /' \
+                    50-podseal.conf && systemctl --user daemon-reload && \
+                    podseal verify --level=strict strong; code=$?; \
+                    mv 50-podseal.conf.kept 50-podseal.conf; (exit $code)";
+    let ended = machine.user(&strict("strong", 7029, "", weakened));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("proven: no level"), "{ended:?}");
+    for (title, verdict) in [
+        ("a root that can be written", "OPEN"),
+        ("connect(2) of a UNIX socket", "closed"),
+    ] {
+        let cells = row(&ended, title);
+        assert_eq!(cells, ["open", "open", "open", verdict], "{ended:?}");
+    }
+    expect_nothing_left(&machine);
+}
+
+#[test]
+fn a_service_of_the_systems_manager() {
+    let Some(machine) = Machine::alone("verify --system") else {
+        return;
+    };
+    let script = "podseal verify --system strong; code=$?; \
+                  systemctl list-units --all --plain --no-legend 'podseal-verify-*'; \
+                  ls /run/systemd/system | grep podseal; ls /run/podseal 2>&1 | grep verify; \
+                  podman ps --all --quiet --filter name=podseal-verify; (exit $code)";
+    let ended = machine.root(&strict("strong", 7028, "--system", script));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("proven: level strict"), "{ended:?}");
+    let line = "The running service: every process has what one of a copy had";
+    assert!(ended.stdout.contains(line), "{ended:?}");
+    // Nothing comes after the report: nothing is left.
+    let last = ended.stdout.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("- kernel bugs"), "{ended:?}");
 }

@@ -7,7 +7,7 @@ use podseal_core::status::facts::Relation;
 /// What the links below /proc/PID/ns say; none where they cannot be read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Namespaces {
-    user: Option<String>,
+    pub(super) user: Option<String>,
     pub(super) network: Option<String>,
     pub(super) process: Option<String>,
 }
@@ -31,16 +31,6 @@ impl Namespaces {
     pub(super) fn is_in_container(&self, own: &Self) -> bool {
         self.process.is_some() && self.process != own.process
     }
-
-    pub(super) fn user_relation(&self, own: &Self, pause: Option<&Self>) -> Relation {
-        let of_pause = pause.and_then(|pause| pause.user.as_ref());
-        relation(self.user.as_ref(), own.user.as_ref(), of_pause)
-    }
-
-    pub(super) fn network_relation(&self, own: &Self, pause: Option<&Self>) -> Relation {
-        let of_pause = pause.and_then(|pause| pause.network.as_ref());
-        relation(self.network.as_ref(), own.network.as_ref(), of_pause)
-    }
 }
 
 fn link(pid: &str, name: &str) -> Option<String> {
@@ -48,7 +38,12 @@ fn link(pid: &str, name: &str) -> Option<String> {
     target.into_os_string().into_string().ok()
 }
 
-fn relation(namespace: Option<&String>, own: Option<&String>, pause: Option<&String>) -> Relation {
+/// Whose a namespace is, of this process's own and the pause process's.
+pub(super) fn relation(
+    namespace: Option<&String>,
+    own: Option<&String>,
+    pause: Option<&String>,
+) -> Relation {
     match namespace {
         None => Relation::Unknown,
         Some(_) if namespace == own => Relation::Host,

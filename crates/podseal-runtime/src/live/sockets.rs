@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use podseal_core::socket_address::SocketAddress;
 use podseal_core::status::facts::HeldSocket;
 
+use super::descriptors::{self, Descriptor};
 use super::unix;
 
 /// The files below /proc/PID/net that list internet sockets.
@@ -69,29 +70,12 @@ impl Tables {
         own: Option<&str>,
     ) -> Option<Vec<HeldSocket>> {
         let mut held = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{pid}/fd")).ok()? {
-            let entry = entry.ok()?;
-            let path = entry.path();
-            let Ok(target) = fs::read_link(&path) else {
-                continue;
-            };
-            let inode = target.to_str().and_then(inode);
-            let fd = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok());
-            let (Some(inode), Some(fd)) = (inode, fd) else {
-                continue;
-            };
-            let mut name = [0; 32];
-            let protocol = match rustix::fs::getxattr(&path, "system.sockprotoname", &mut name) {
-                Ok(length) => name.get(..length)?,
-                // It was closed meanwhile.
-                Err(rustix::io::Errno::NOENT) => continue,
-                Err(_) => return None,
-            };
-            let protocol = String::from_utf8_lossy(protocol);
-            let protocol = protocol.trim_end_matches('\0');
+        for Descriptor {
+            fd,
+            inode,
+            protocol,
+        } in descriptors::of(pid)?
+        {
             if protocol.starts_with("UNIX") || protocol == "NETLINK" {
                 continue;
             }
@@ -105,7 +89,7 @@ impl Tables {
             let is_set = |address: &SocketAddr| address.port() != 0;
             held.push(HeldSocket {
                 fd,
-                protocol: protocol.to_owned(),
+                protocol,
                 local: row.as_ref().map(|row| row.local),
                 remote: row.as_ref().map(|row| row.remote).filter(is_set),
                 listens: row.as_ref().is_some_and(|row| row.listens),
@@ -154,12 +138,6 @@ impl Tables {
         let (waiting, accepts) = unix::queue(sockets, address)?;
         Some(Queue { waiting, accepts })
     }
-}
-
-/// `socket:[INODE]`
-fn inode(target: &str) -> Option<u64> {
-    let inside = target.strip_prefix("socket:[")?.strip_suffix(']')?;
-    inside.parse().ok()
 }
 
 impl Row {
@@ -225,8 +203,6 @@ mod tests {
         );
         let without_owner = line.replace("67988914", "0");
         assert_eq!(Row::parse(&without_owner), None);
-        assert_eq!(inode("socket:[12]"), Some(12));
-        assert_eq!(inode("pipe:[12]"), None);
     }
 
     #[test]

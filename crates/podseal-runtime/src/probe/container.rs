@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use podseal_core::probe::strict::Attempt;
 use podseal_sys::attempt::container as sys;
 use podseal_sys::socket::disconnect;
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 
 /// Makes one attempt, in a process that is there for it.
@@ -29,9 +29,18 @@ pub(super) fn attempt(attempt: Attempt) -> io::Result<()> {
     }
 }
 
-/// Podman makes /etc where an image has none, and lets its owner write there:
-/// `/` itself may need a capability.
+/// Whether the root is mounted for writing. Who may write there is another
+/// matter: a program that is not root in its container could be let in later.
 fn write_root() -> io::Result<()> {
-    access("/etc", Access::WRITE_OK).or_else(|_| access("/", Access::WRITE_OK))?;
-    Ok(())
+    let is_mounted = |path| {
+        let flags = statvfs(path).map(|fs| fs.f_flag);
+        flags.is_ok_and(|flags| !flags.contains(StatVfsMountFlags::RDONLY))
+    };
+    // Hosts may have a root that is read-only, and be written elsewhere.
+    let mut directories = ["/", "/etc"].into_iter();
+    if directories.any(|path| is_mounted(path) || access(path, Access::WRITE_OK).is_ok()) {
+        Ok(())
+    } else {
+        Err(rustix::io::Errno::ROFS.into())
+    }
 }

@@ -29,6 +29,16 @@ pub fn unit(
             why,
         }));
     }
+    let facts = Service {
+        why,
+        ..service(unit, all, user)
+    };
+    Unit::Service(Box::new(examine(facts)))
+}
+
+/// What was seen of a service, of all units that its run has.
+#[must_use]
+pub fn service(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Service {
     let whose = Whose {
         pids: &unit.processes,
         main: unit.main_pid,
@@ -42,7 +52,7 @@ pub fn unit(
     };
     let container = processes.as_deref().ok().and_then(live::container);
     let own = |other: &&UnitStatus| other.service.as_ref() == Some(&unit.unit);
-    let facts = Service {
+    Service {
         state: state(unit),
         promise: Promise::told(&unit.mechanisms),
         unread: None,
@@ -50,9 +60,9 @@ pub fn unit(
         sockets: all.iter().filter(own).map(socket).collect(),
         container: container.map(unnamed),
         loaded: None,
-        why,
-    };
-    Unit::Service(Box::new(examine(facts)))
+        copies: None,
+        why: None,
+    }
 }
 
 fn state(unit: &UnitStatus) -> State {

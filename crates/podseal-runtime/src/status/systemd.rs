@@ -120,6 +120,44 @@ pub fn named(
     names: &[String],
     host: Option<&Host>,
 ) -> Result<Vec<Unit>, CommandError> {
+    let found = look(manager, units, names, host)?.into_iter();
+    Ok(found
+        .map(|found| match found {
+            Found::Socket(unit) => Unit::Socket(unit),
+            Found::Service(facts) => Unit::Service(Box::new(examine(*facts))),
+        })
+        .collect())
+}
+
+/// What was seen of one service. None where systemd does not have it.
+///
+/// # Errors
+/// systemd could not be asked.
+pub fn facts(
+    manager: Manager,
+    units: &Units,
+    name: &UnitName,
+) -> Result<Option<Service>, CommandError> {
+    let found = look(manager, units, &[name.to_string()], None)?.into_iter();
+    let mut services = found.filter_map(|found| match found {
+        Found::Socket(_) => None,
+        Found::Service(facts) => Some(*facts),
+    });
+    Ok(services.next())
+}
+
+/// What was seen of a unit.
+enum Found {
+    Socket(Box<SocketUnit>),
+    Service(Box<Service>),
+}
+
+fn look(
+    manager: Manager,
+    units: &Units,
+    names: &[String],
+    host: Option<&Host>,
+) -> Result<Vec<Found>, CommandError> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let found = manager.properties(&names, PROPERTIES)?;
     let sockets: BTreeSet<String> = found
@@ -149,7 +187,7 @@ pub fn named(
         }
         if has_type(id, "socket") {
             let socket = socket(properties, &mut tables);
-            shown.push(Unit::Socket(Box::new(SocketUnit {
+            shown.push(Found::Socket(Box::new(SocketUnit {
                 service: properties.text("Triggers"),
                 why: host
                     .filter(|_| is_doubtful(properties, std::slice::from_ref(&socket)))
@@ -165,7 +203,7 @@ pub fn named(
             facts.why = host
                 .filter(|_| is_doubtful(properties, &facts.sockets))
                 .and_then(|host| explain::of_unit(manager, id, host));
-            shown.push(Unit::Service(Box::new(examine(facts))));
+            shown.push(Found::Service(Box::new(facts)));
         }
     }
     Ok(shown)
@@ -278,6 +316,7 @@ fn service(units: &Units, properties: &Properties, sockets: Vec<Socket>, user: &
             system_call_filter: !matches!(properties.get("SystemCallFilter"), "" | "~"),
         }),
         why: None,
+        copies: None,
         state,
     }
 }

@@ -33,6 +33,7 @@ impl Supervisor<'_, '_> {
                 let units = units.iter().filter_map(|name| self.status(name));
                 let response = Response {
                     units: units.collect(),
+                    directory: Some(self.units.clone()),
                     ..Response::default()
                 };
                 return self.control.answer(index, response);

@@ -274,7 +274,12 @@ fn working_directory(directory: Option<&Optional>) -> Option<&str> {
 
 /// The launcher before a command. Nothing is sealed around it, so it can have
 /// a pause process made that has gone.
-fn launcher(own: &str, seal: &Seal, program: &Path, arguments: Vec<String>) -> Vec<String> {
+pub(crate) fn launcher(
+    own: &str,
+    seal: &Seal,
+    program: &Path,
+    arguments: Vec<String>,
+) -> Vec<String> {
     let mut words: Vec<String> = [own, "enter", "--make-pause"].map(str::to_owned).into();
     words.extend(seal.options());
     let program = program.to_string_lossy().into_owned();

@@ -125,8 +125,7 @@ impl Traces {
 
     /// They remove themselves, unless something has gone wrong.
     fn remove_containers(&self, places: &[Place], podman: &str) -> Option<String> {
-        let places = places.iter().filter(|place| **place != Place::Podman);
-        let names: Vec<String> = places.map(|place| self.name(*place)).collect();
+        let names: Vec<String> = places.iter().map(|place| self.name(*place)).collect();
         if names.is_empty() || command::find(podman).is_none() {
             return None;
         }

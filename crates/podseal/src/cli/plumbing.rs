@@ -133,6 +133,11 @@ pub(crate) struct Probe {
     /// What to write to whoever is reached, before the way's name.
     #[arg(long, value_name = "TEXT")]
     pub(crate) token: Option<String>,
+
+    /// A Podman command that runs this program in a container with the host's
+    /// network, which is one of the ways.
+    #[arg(value_name = "COMMAND", last = true)]
+    pub(crate) host_network: Vec<String>,
 }
 
 /// Echo whatever arrives on the sockets handed over.

@@ -13,14 +13,17 @@ use super::Level;
 /// the container, with the service's own image and options. Whether something
 /// got out is asked of who would have been reached, and what does not work
 /// without a seal either shows nothing. The service itself, its sockets and its
-/// container are left alone; the copies are removed.
+/// container are left alone; the copies are removed. Where the service runs, its
+/// processes are looked at from outside: whether each has what those of the
+/// copies had, and no internet sockets but the service's.
 ///
 /// Exit status: 0 everything that the level promises was seen, 1 something that
-/// it promises is open, or nothing could be shown, 3 something that it promises
-/// could not be tried.
+/// it promises is open, what runs has less than the copies, or nothing could be
+/// shown, 3 something that it promises could not be tried or seen.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// A service of the user's manager (the default).
+    /// A service of the user's manager. By default it is one of a `podseal run`
+    /// of this user, or else of this manager.
     #[arg(long)]
     pub(crate) user: bool,
 
@@ -29,7 +32,7 @@ pub(crate) struct Verify {
     pub(crate) system: bool,
 
     /// A service whose file is in this directory, as `podseal run --units DIR`
-    /// runs it.
+    /// runs it or would.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["user", "system"])]
     pub(crate) units: Option<PathBuf>,
 

@@ -34,6 +34,7 @@ pub(super) fn run(arguments: Probe) -> u8 {
         abstract_socket: arguments.victim_abstract,
         files: arguments.file,
         token: arguments.token.unwrap_or_default(),
+        host_network: arguments.host_network,
     };
     output::json(&probe::run(&sacrifices, &outside))
 }

@@ -17,6 +17,7 @@ use crate::cli::{List, Status, StatusFormat};
 use crate::{exit, output};
 
 mod human;
+pub(super) mod processes;
 mod table;
 
 /// Which manager's units are meant.

@@ -8,6 +8,8 @@ use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::UnitName;
 use podseal_core::verify::Verdict;
 use podseal_core::verify::document::Document;
+use podseal_runtime::control::{self, ControlError, Run};
+use podseal_runtime::host::User;
 use podseal_runtime::signals;
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::{Target, UnitError, Units};
@@ -30,6 +32,8 @@ enum Error {
     NoName { argument: String },
     #[error("the {} manager of systemd cannot be reached", if *is_system { "system's" } else { "user's" })]
     NoManager { is_system: bool },
+    #[error(transparent)]
+    Control(#[from] ControlError),
     #[error("cannot catch signals")]
     Signals(#[source] io::Error),
     #[error(transparent)]
@@ -51,13 +55,15 @@ impl Error {
                 Some("run it as root, where systemd runs".into())
             }
             Self::NoManager { is_system: false } => Some(
-                "log in as the user, or set XDG_RUNTIME_DIR; without systemd, use --units DIR"
+                "no `podseal run` has it either: start one, or use --units DIR; for one of \
+                 systemd log in as the user, or set XDG_RUNTIME_DIR"
                     .into(),
             ),
             Self::NoService { .. } => {
                 Some("see what `podseal show` and `podseal check` say of it".into())
             }
             Self::Verify(error) => error.hint(),
+            Self::Control(error) => error.hint(),
             Self::Signals(_) | Self::Html { .. } => None,
         }
     }
@@ -99,21 +105,13 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 fn report(arguments: &Verify) -> Result<Document, Error> {
-    let (units, runner) = if let Some(directory) = &arguments.units {
-        (Units::in_directory(directory)?, Runner::Supervisor)
-    } else {
-        let scope = super::scope(arguments.system);
-        let manager = Manager::reach(scope).ok_or(Error::NoManager {
-            is_system: arguments.system,
-        })?;
-        (Units::of(scope), Runner::Manager(manager))
-    };
     let target = Target::parse(&arguments.unit)?;
-    if !matches!(target, Target::Name(_)) {
+    let Target::Name(name) = &target else {
         return Err(Error::NoName {
             argument: arguments.unit.clone(),
         });
-    }
+    };
+    let Found { units, runner, run } = find(arguments, name)?;
     let view = units.read(&target)?.view;
     let View::Service(service) = &view else {
         return Err(Error::NoService {
@@ -125,6 +123,57 @@ fn report(arguments: &Verify) -> Result<Document, Error> {
         service,
         level: arguments.level.map(Into::into),
         runner,
+        run: run.as_ref(),
     };
     Ok(verify(&request, &end_wanted)?)
+}
+
+/// Where a service's files are, and who runs it.
+struct Found {
+    units: Units,
+    runner: Runner,
+    run: Option<Run>,
+}
+
+/// Looks for a service: where it was said to be, or else among those of every
+/// run and then of systemd, as `podseal status` does.
+fn find(arguments: &Verify, name: &UnitName) -> Result<Found, Error> {
+    if arguments.user || arguments.system {
+        return of_systemd(arguments);
+    }
+    let runs = control::with_service(&User::current(), name.as_str())?;
+    let mut runs = runs
+        .into_iter()
+        .map(|(run, answer)| (run, answer.directory));
+    if let Some(directory) = &arguments.units {
+        let units = Units::in_directory(directory)?;
+        let path = fs::canonicalize(directory).ok();
+        let run = runs.find(|(_, of_run)| *of_run == path).map(|(run, _)| run);
+        return Ok(Found {
+            units,
+            runner: Runner::Supervisor,
+            run,
+        });
+    }
+    let Some((run, Some(directory))) = runs.find(|(_, directory)| directory.is_some()) else {
+        return of_systemd(arguments);
+    };
+    output::note(format_args!("looking at {name} of the run {}", run.name));
+    Ok(Found {
+        units: Units::in_directory(&directory)?,
+        runner: Runner::Supervisor,
+        run: Some(run),
+    })
+}
+
+fn of_systemd(arguments: &Verify) -> Result<Found, Error> {
+    let scope = super::scope(arguments.system);
+    let manager = Manager::reach(scope).ok_or(Error::NoManager {
+        is_system: arguments.system,
+    })?;
+    Ok(Found {
+        units: Units::of(scope),
+        runner: Runner::Manager(manager),
+        run: None,
+    })
 }

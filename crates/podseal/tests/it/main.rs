@@ -15,6 +15,7 @@ mod enter;
 mod explain;
 mod fixture;
 mod notifier;
+mod old_kernels;
 mod recipe;
 mod schema;
 mod seal;

@@ -13,6 +13,9 @@ use crate::fixture::{Ended, Place, Running, eventually, output, without_landlock
 use crate::recipe::options;
 use crate::schema::Schema;
 
+mod page;
+mod running;
+
 const SCHEMA: &str = include_str!("../../../../docs/schema/verify.schema.json");
 
 /// The drop-in's restrictions, as far as `podseal run` needs them said.
@@ -109,6 +112,11 @@ fn two_at_once_do_not_meet(lab: &Lab) {
     lab.expect_nothing_left();
 }
 
+use running::{
+    a_run_of_an_image_is_verified_by_its_name, what_runs_is_held_against_the_copies,
+    what_was_given_up_is_said,
+};
+
 macro_rules! scenarios {
     ($($name:ident),* $(,)?) => {
         mod by_root {
@@ -124,6 +132,9 @@ scenarios![
     a_seal_is_proven_at_every_place,
     a_weaker_seal_is_told_from_a_stronger,
     two_at_once_do_not_meet,
+    what_runs_is_held_against_the_copies,
+    a_run_of_an_image_is_verified_by_its_name,
+    what_was_given_up_is_said,
 ];
 
 /// A place with a program in Podman's place that does what a script says where
@@ -136,7 +147,10 @@ fn with_podman(what: &str, script: &str) -> Option<Place> {
     }
     let place = Place::new();
     fs::create_dir(place.path("bin")).unwrap();
-    let text = format!("#!/bin/sh\ncase $1 in run) ;; *) exit 0;; esac\n{script}\n");
+    let text = format!(
+        "#!/bin/sh\ncase $1 in run) ;; *) exit 0;; esac\n\
+         case \"$*\" in *--network=host*) exit 125;; esac\n{script}\n"
+    );
     let text = text.replace("PLACE", &place.text(""));
     let script = place.path("script");
     fs::write(&script, text).unwrap();
@@ -244,6 +258,27 @@ fn without_landlock_nothing_is_proven() {
         }
         place.expect_nothing_left();
     });
+}
+
+/// No port is chosen by podseal, and where the kernel has none left to give
+/// there is an error and nothing else.
+#[test]
+fn without_free_ports_nothing_is_shown() {
+    let Some(place) = with_podman("a network without free ports", "exit 1") else {
+        return;
+    };
+    let script = "ip link set lo up && echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range && \
+                  exec \"$@\"";
+    let mut command = place.program("unshare");
+    command.args(["--net", "--", "sh", "-c", script, "sh"]);
+    command.arg(place.podseal()).args(verify(&[]));
+    let ended = output(&mut command);
+    if ended.stderr.contains("ip: not found") {
+        return lacking_here("a network without free ports", "there is no ip");
+    }
+    ended.expect(1, &["cannot make the probes without a seal", "in use"]);
+    assert_eq!(ended.stdout, "");
+    place.expect_nothing_left();
 }
 
 #[test]

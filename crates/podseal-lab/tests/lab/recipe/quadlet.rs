@@ -5,10 +5,6 @@ use crate::machine::Machine;
 
 const CONTAINERS: &str = ".config/containers/systemd";
 
-fn has_quadlet(machine: &Machine) -> bool {
-    machine.user("test -e /usr/libexec/podman/quadlet").code == Some(0)
-}
-
 /// Asks over every kind of socket in turn.
 const CLIENT: &str = r#"
 use IO::Socket::IP; use IO::Socket::UNIX;
@@ -38,7 +34,7 @@ fn a_sealed_service_of_quadlet_serves_all_of_its_sockets() {
     let Some(machine) = Machine::shared("Quadlet") else {
         return;
     };
-    if !has_quadlet(&machine) {
+    if !machine.has_quadlet("a sealed service of Quadlet") {
         return;
     }
     machine.make_image();
@@ -88,7 +84,7 @@ fn the_instances_of_a_sealed_template_are_sealed() {
     let Some(machine) = Machine::shared("a template") else {
         return;
     };
-    if !has_quadlet(&machine) {
+    if !machine.has_quadlet("a sealed template of Quadlet") {
         return;
     }
     machine.make_image();

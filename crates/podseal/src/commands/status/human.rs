@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use podseal_core::explain::short::Short;
 use podseal_core::status::document::{Document, Unit};
-use podseal_core::status::facts::{HeldSocket, Process, Relation, Role, Socket, State};
-use podseal_core::status::{Live, Problem, Report, of_socket};
+use podseal_core::status::facts::{Socket, State};
+use podseal_core::status::{Live, Problem, Report};
 use podseal_core::unit::effective::Scope;
+
+use super::processes;
 
 const HEADING: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -77,7 +79,7 @@ fn service(page: &mut Page, report: &Report) {
     page.field("files", &promised(report));
     page.field("seen", &seen(report));
     for process in &report.processes {
-        page.field("process", &self::process(process, report));
+        page.field("process", &processes::line(process, &report.sockets));
     }
     if let Some(systemd) = &report.systemd {
         let families = &systemd.restrict_address_families;
@@ -180,73 +182,6 @@ fn seen(report: &Report) -> String {
                 .to_owned()
         }
     }
-}
-
-fn process(process: &Process, report: &Report) -> String {
-    let role = match process.role {
-        Role::Main => "main",
-        Role::Control => "beside the service",
-        Role::Conmon => "conmon",
-        Role::Container => "container",
-        Role::Pause => "pause process",
-        Role::Other => "",
-    };
-    let mut parts = vec![format!("{} {}", process.pid, process.comm)];
-    if !role.is_empty() && role != process.comm {
-        parts.push(role.to_owned());
-    }
-    let privileges = if process.no_new_privs {
-        "no_new_privs"
-    } else {
-        "NO no_new_privs"
-    };
-    parts.push(privileges.to_owned());
-    parts.push(match (process.seccomp, process.filters) {
-        (2, Some(1)) => "1 filter".to_owned(),
-        (2, Some(count)) => format!("{count} filters"),
-        (2, None) => "filters".to_owned(),
-        _ => "NO filters".to_owned(),
-    });
-    let relations = [
-        (process.user_namespace, "user ns"),
-        (process.network_namespace, "net ns"),
-    ];
-    parts.extend(relations.map(|(relation, what)| match relation {
-        Relation::Host => format!("{what} of the host"),
-        Relation::Pause => format!("{what} of pause process"),
-        Relation::Own => format!("own {what}"),
-        Relation::Unknown => format!("{what} not seen"),
-    }));
-    match &process.sockets {
-        None => parts.push("sockets not seen".to_owned()),
-        Some(sockets) => parts.extend(held(sockets, report)),
-    }
-    parts.join(", ")
-}
-
-/// The internet sockets of a process, those of the same kind together.
-fn held(sockets: &[HeldSocket], report: &Report) -> Vec<String> {
-    let mut kinds: Vec<(String, usize)> = Vec::new();
-    for socket in sockets {
-        let protocol = &socket.protocol;
-        let is_own = of_socket(socket, &report.sockets);
-        let own = if is_own { "the service's " } else { "" };
-        let text = match (socket.local, socket.listens) {
-            (None, _) => format!("{protocol} socket without an address"),
-            (Some(local), true) => format!("{own}{protocol} listener {local}"),
-            (Some(local), false) if is_own => format!("{protocol} connections to {local}"),
-            (Some(local), false) => format!("{protocol} socket {local}"),
-        };
-        match kinds.iter_mut().find(|(known, _)| *known == text) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((text, 1)),
-        }
-    }
-    let times = |(text, count): (String, usize)| match count {
-        1 => text,
-        _ => format!("{count}x {text}"),
-    };
-    kinds.into_iter().map(times).collect()
 }
 
 /// How many connections wait, where that can be told.

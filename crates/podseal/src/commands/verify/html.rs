@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use podseal_core::verify::document::{Document, Row};
 use podseal_core::verify::{Goal, Verdict};
 
+use super::human;
+use crate::commands::status::processes;
+
 mod picture;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -18,7 +21,7 @@ pub(super) fn page(document: &Document) -> String {
          'unsafe-inline'\">\n<title>{unit}: podseal verify</title>\n<style>\n{STYLE}</style>\n\
          </head>\n<body>\n<h1>{unit}</h1>\n<p class=\"banner {}\">{}</p>\n",
         class(document.verdict),
-        escape(&super::human::headline(document))
+        escape(&human::headline(document))
     );
     // Writing to a string does not fail.
     for stop in &document.places {
@@ -40,6 +43,7 @@ pub(super) fn page(document: &Document) -> String {
     for goal in Goal::ALL {
         section(&mut page, document, goal);
     }
+    running(&mut page, document);
     let risks = document.residual_risks.iter();
     let risks = risks.map(|risk| format!("<li>{}</li>\n", escape(risk)));
     let _ = write!(
@@ -52,6 +56,53 @@ pub(super) fn page(document: &Document) -> String {
         env!("CARGO_PKG_VERSION")
     );
     page
+}
+
+/// The service itself, and what each of its processes is under.
+fn running(page: &mut String, document: &Document) {
+    let running = &document.running;
+    let class = running.verdict.map_or("inconclusive", class);
+    let _ = writeln!(
+        page,
+        "<h2 id=\"running\">The running service</h2>\n<p class=\"{class}\"><strong>{}</strong></p>",
+        escape(human::running_headline(document))
+    );
+    for problem in &running.problems {
+        let _ = writeln!(
+            page,
+            "<p>{} (<code>{}</code>). Fix: {}</p>",
+            escape(&problem.message),
+            escape(problem.id),
+            escape(&problem.fix)
+        );
+    }
+    if running.verdict.is_none() {
+        return;
+    }
+    let mut item = |name: &str, parts: &[String]| {
+        let rows = parts
+            .iter()
+            .map(|part| format!("<li>{}</li>", escape(part)));
+        let _ = writeln!(
+            page,
+            "<details><summary>{}</summary><ul>{}</ul></details>",
+            escape(name),
+            rows.collect::<String>()
+        );
+    };
+    for (what, copy) in human::copies(document) {
+        item(what, &processes::restrictions(copy));
+    }
+    for process in &running.processes {
+        let mut parts = processes::restrictions(&process.restrictions).to_vec();
+        let held = processes::held(process, &running.sockets);
+        parts.extend(if held.is_empty() {
+            vec!["no internet sockets".to_owned()]
+        } else {
+            held
+        });
+        item(&processes::name(process), &parts);
+    }
 }
 
 /// All ways that lead to a goal, and the evidence.
@@ -160,7 +211,10 @@ fn escape(text: &str) -> String {
 mod tests {
     use podseal_core::policy::seal::Seal;
     use podseal_core::probe::{Outcome, PROBES, ProbeReport, ProbeResult};
+    use podseal_core::status::Problem;
+    use podseal_core::status::facts::{Copies, Process, Relation, Restrictions, Role};
     use podseal_core::verify::Place;
+    use podseal_core::verify::running::Running;
 
     use super::*;
 
@@ -173,6 +227,7 @@ mod tests {
         ProbeReport {
             version: ProbeReport::VERSION,
             results: results.collect(),
+            process: None,
         }
     }
 
@@ -190,8 +245,49 @@ mod tests {
                 Err("no <image> & \"none\"".to_owned().into()),
             ),
         ];
-        let document = Document::new("a&b.service", &Seal::default(), &control, &reports);
-        page(&document)
+        let restrictions = Restrictions {
+            no_new_privs: true,
+            seccomp: 2,
+            filters: Some(3),
+            user_namespace: Relation::Pause,
+            network_namespace: Relation::Own,
+        };
+        let running = Running {
+            verdict: Some(Verdict::Open),
+            copies: Some(Copies {
+                host: None,
+                container: Some(restrictions),
+            }),
+            processes: vec![Process {
+                pid: 7,
+                parent: 1,
+                comm: "<x>".to_owned(),
+                role: Role::Container,
+                is_descendant: true,
+                started: 0,
+                restrictions: Restrictions {
+                    filters: Some(2),
+                    ..restrictions
+                },
+                has_capabilities: true,
+                sockets: Some(Vec::new()),
+            }],
+            sockets: Vec::new(),
+            problems: vec![Problem {
+                id: "process-unsealed",
+                is_less: true,
+                message: "process 7 (<x>) has 2 system-call filters".to_owned(),
+                fix: "restart it".to_owned(),
+            }],
+        };
+        let seal = Seal::default();
+        page(&Document::new(
+            "a&b.service",
+            &seal,
+            &control,
+            &reports,
+            running,
+        ))
     }
 
     /// Tags in their order; those that have no end are left out.
@@ -232,6 +328,21 @@ mod tests {
         assert!(page.contains("default-src 'none'"));
         assert!(page.contains("no &lt;image&gt; &amp; &quot;none&quot;"));
         assert!(page.contains("<h1>a&amp;b.service</h1>"));
+    }
+
+    #[test]
+    fn what_runs_is_shown_beside_the_copies() {
+        let page = example();
+        for part in [
+            "<p class=\"open\"><strong>it has LESS than a copy",
+            "process 7 (&lt;x&gt;) has 2 system-call filters",
+            "Fix: restart it",
+            "<summary>a copy, in the container</summary><ul><li>no_new_privs</li><li>3 filters",
+            "<summary>7 &lt;x&gt;, container</summary><ul><li>no_new_privs</li><li>2 filters",
+            "<li>no internet sockets</li>",
+        ] {
+            assert!(page.contains(part), "no {part} in {page}");
+        }
     }
 
     #[test]

@@ -3,8 +3,12 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, Table};
+use podseal_core::status::Problem;
+use podseal_core::status::facts::Restrictions;
 use podseal_core::verify::document::{Document, Finding, Row};
 use podseal_core::verify::{Place, Verdict};
+
+use crate::commands::status::processes;
 
 pub(super) fn text(document: &Document) -> String {
     let mut text = format!("{}\n\n{}\n", headline(document), table(document));
@@ -42,6 +46,7 @@ pub(super) fn text(document: &Document) -> String {
             lines.join("\n")
         );
     }
+    running(&mut text, document);
     let _ = write!(text, "\nWhat level {} leaves open:", document.level);
     for risk in &document.residual_risks {
         let _ = write!(text, "\n- {risk}");
@@ -53,6 +58,15 @@ pub(super) fn text(document: &Document) -> String {
 pub(super) fn headline(document: &Document) -> String {
     let Document { unit, level, .. } = document;
     let what = match document.verdict {
+        Verdict::Open if !document.copies_are_open() => {
+            format!("copies of it keep what level {level} promises, but what runs is LESS")
+        }
+        Verdict::Inconclusive if document.running.verdict == Some(Verdict::Inconclusive) => {
+            format!(
+                "nothing is open that level {level} promises to close, but not all of what runs \
+                 could be seen"
+            )
+        }
         Verdict::Closed | Verdict::Accepted => {
             format!("everything that level {level} promises was seen")
         }
@@ -66,6 +80,61 @@ pub(super) fn headline(document: &Document) -> String {
     let reached = document.reached.as_ref();
     let reached = reached.map_or_else(|| "no level".to_owned(), |level| format!("level {level}"));
     format!("{unit}: {what}; proven: {reached}")
+}
+
+/// The service itself.
+fn running(text: &mut String, document: &Document) {
+    let _ = write!(
+        text,
+        "\nThe running service: {}\n",
+        running_headline(document)
+    );
+    let running = &document.running;
+    for problem in &running.problems {
+        let Problem {
+            message, id, fix, ..
+        } = problem;
+        let _ = writeln!(text, "- {message} [{id}]; fix: {fix}");
+    }
+    if running.verdict.is_none() {
+        return;
+    }
+    for (what, copy) in copies(document) {
+        let _ = writeln!(
+            text,
+            "- {what}: {}",
+            processes::restrictions(copy).join(", ")
+        );
+    }
+    for process in &running.processes {
+        let _ = writeln!(text, "- {}", processes::line(process, &running.sockets));
+    }
+}
+
+/// What the service itself shows, in one line.
+pub(super) const fn running_headline(document: &Document) -> &'static str {
+    match document.running.verdict {
+        None => "it does not run, so there was nothing to look at",
+        Some(Verdict::Closed | Verdict::Accepted) => {
+            "every process has what one of a copy had, and no internet sockets but the service's"
+        }
+        Some(Verdict::Open) => "it has LESS than a copy, or than its files say",
+        Some(Verdict::Inconclusive) => "not all of it could be seen",
+    }
+}
+
+/// What processes of copies were under.
+pub(super) fn copies(document: &Document) -> impl Iterator<Item = (&'static str, &Restrictions)> {
+    let copies = document.running.copies.as_ref();
+    let host = copies.and_then(|copies| copies.host.as_ref());
+    let container = copies.and_then(|copies| copies.container.as_ref());
+    let named = [
+        ("a copy, where Podman runs", host),
+        ("a copy, in the container", container),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(what, copy)| Some((what, copy?)))
 }
 
 fn table(document: &Document) -> Table {
