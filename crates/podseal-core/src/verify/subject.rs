@@ -42,6 +42,9 @@ pub enum NoSubject {
     /// What it starts is a shell's to tell.
     #[error("its command is given to a shell (the prefix |)")]
     Shell,
+    /// Its Podman is another user's.
+    #[error("it runs as another user (User=), as whom podseal cannot start copies")]
+    OtherUser,
 }
 
 impl<'a> Subject<'a> {
@@ -52,6 +55,9 @@ impl<'a> Subject<'a> {
     pub fn new(service: &'a Service) -> Result<Self, NoSubject> {
         if !service.loads {
             return Err(NoSubject::NotLoaded);
+        }
+        if service.run_as().is_some() {
+            return Err(NoSubject::OtherUser);
         }
         let lines = service.settings.list("Service", "ExecStart");
         let has_percent = lines.iter().any(|line| line.value.contains("%%"));

@@ -12,6 +12,10 @@ use crate::unit::effective::view::View;
 use crate::unit::file::UnitFile;
 
 fn service(text: &str, dropins: &[(&str, &str)]) -> Service {
+    service_in(Scope::User, text, dropins)
+}
+
+fn service_in(scope: Scope, text: &str, dropins: &[(&str, &str)]) -> Service {
     let source = |path: &str, text: &str| Source {
         path: path.to_owned(),
         file: UnitFile::parse(text),
@@ -20,7 +24,7 @@ fn service(text: &str, dropins: &[(&str, &str)]) -> Service {
     let host = BTreeMap::from([('t', "/run/user/1000".to_owned())]);
     let unit = "web@a.service".parse().expect("valid");
     let file = source("/c/web@.service", text);
-    match View::new(&unit, &file, &dropins, &host, Scope::User) {
+    match View::new(&unit, &file, &dropins, &host, scope) {
         Some(View::Service(service)) => *service,
         other => panic!("{other:?}"),
     }
@@ -186,6 +190,16 @@ fn commands_of_every_kind() {
         ("[Service]\nExecStart=|podman run x\n", NoSubject::Shell),
     ] {
         assert_eq!(Subject::new(&service(text, &[])).err(), Some(why), "{text}");
+    }
+    for (text, why) in [
+        (
+            "User=web\nExecStart=podman run x\n",
+            Some(NoSubject::OtherUser),
+        ),
+        ("User=root\nExecStart=podman run x\n", None),
+    ] {
+        let service = service_in(Scope::System, &format!("[Service]\n{text}"), &[]);
+        assert_eq!(Subject::new(&service).err(), why, "{text}");
     }
 }
 
