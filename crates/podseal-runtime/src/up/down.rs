@@ -130,12 +130,15 @@ pub fn plan_removal(scope: Scope, name: &str, force: bool) -> Result<Removal, Up
             None if is_made || is_seal_alone => {
                 rest.push(at(path, None)?);
                 let (profile, found) = plan::existing(&units, &unit, PROFILE)?;
-                let is_ours = match (header::read(text), found) {
-                    (Seal::Ours(made), Some(found)) => made.profile == Some(header::hash(&found)),
-                    _ => false,
-                };
-                if is_ours {
-                    rest.push(at(profile.into(), None)?);
+                if let Some(found) = found {
+                    let is_ours = matches!(header::read(text), Seal::Ours(made)
+                        if made.profile == Some(header::hash(&found)));
+                    if is_ours || force {
+                        rest.push(at(profile.into(), None)?);
+                    } else {
+                        let (path, why) = (profile.into(), Why::Edited);
+                        kept.push(Kept { path, why });
+                    }
                 }
             }
             _ => {}

@@ -4,10 +4,12 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::account::lacking_here;
 use crate::fixture::{Ended, Place, output};
 
 mod failing;
@@ -35,6 +37,7 @@ fn place() -> Place {
         &place,
         "podman",
         "case \"$*\" in\n\
+         info*SECCOMPProfilePath*) echo /usr/share/containers/seccomp.json;;\n\
          info*) printf '5.4.2\\n/usr/bin/crun\\n';;\n\
          'image exists -- missing') exit 1;;\n\
          'image inspect '*without-digest) echo;;\n\
@@ -387,6 +390,36 @@ fn edited_files_stay_and_are_named() {
     fs::write(&service, &edited).unwrap();
     podseal(&place, &["down", "web", "--force"]).expect(0, &["removed "]);
     assert_eq!(tree(&place), []);
+}
+
+#[test]
+fn an_edited_profile_stays_and_is_named() {
+    if !Path::new("/usr/share/containers/seccomp.json").exists() {
+        return lacking_here("podseal up --level=strict", "Podman's profile is not there");
+    }
+    let place = place();
+    let strict = [LISTEN, "--level=strict", "--digest"];
+    let drop_in = |name: &str| place.path(&format!("{UNITS}/web.service.d/{name}"));
+    let change = |name: &str| {
+        let text = fs::read_to_string(drop_in(name)).unwrap();
+        fs::write(drop_in(name), format!("{text}\n")).unwrap();
+    };
+    let profile = "50-podseal.seccomp.json";
+    up(&place, &strict).expect(0, &[]);
+    change(profile);
+    podseal(&place, &["down", "web"]).expect(1, &[&format!("{profile}: it was edited")]);
+    assert_eq!(
+        names(&place),
+        [format!("systemd/user/web.service.d/{profile}")]
+    );
+    fs::remove_file(drop_in(profile)).unwrap();
+
+    for edited in [profile, "50-podseal.conf"] {
+        up(&place, &strict).expect(0, &[]);
+        change(edited);
+        podseal(&place, &["down", "web", "--force"]).expect(0, &["removed "]);
+        assert_eq!(tree(&place), [], "{edited}");
+    }
 }
 
 #[test]
