@@ -119,7 +119,7 @@ fn command(story: &Story, port: u16, pull: &str) -> io::Result<()> {
 fn explanation(said: &str) -> io::Result<bool> {
     let mut reasons: Vec<&str> = Vec::new();
     for line in said.lines().filter(|line| {
-        ["why: ", "as seen in: ", "fix: ", "no longer listening"]
+        ["why: ", "podman: ", "fix: ", "no longer listening"]
             .iter()
             .any(|word| line.contains(word))
     }) {

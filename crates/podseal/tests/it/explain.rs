@@ -136,7 +136,7 @@ fn a_run_is_explained() {
 #[test]
 fn the_last_lines_of_a_run_are_shown_where_podseal_does_not_know() {
     let place = Place::new();
-    let script = "for i in $(seq 1000); do echo line $i; done; echo 'no config' >&2; exit 1";
+    let script = "for i in $(seq 1000); do echo line $i; done; echo no config; exit 1";
     let run = run(&place, &["--start=now"], script);
     run.wait_for("why: ");
     let ended = asked(&place, &[]);
