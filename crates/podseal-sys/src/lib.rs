@@ -15,6 +15,7 @@ pub mod foreign;
 pub mod inherited;
 pub mod landlock;
 pub mod listen_fds;
+pub mod memory;
 pub mod namespaces;
 pub mod seccomp;
 pub mod socket;

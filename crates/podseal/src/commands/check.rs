@@ -26,7 +26,11 @@ struct Report<'a> {
     errors: Vec<String>,
 }
 
+/// Memory for about a thousand units.
+const MEMORY: i32 = 16 << 20;
+
 pub(super) fn run(arguments: &Check) -> u8 {
+    podseal_sys::memory::ask_for(MEMORY);
     let scope = super::scope(arguments.system);
     let mut collected = look(scope, arguments);
     if arguments.fix {
