@@ -16,6 +16,7 @@ use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
 use podseal_core::probe::ProbeReport;
 
+use crate::chain::chain;
 use crate::command::{self, CommandError, Job, Output};
 use crate::host::{self, User};
 use crate::instance::Instance;
@@ -92,13 +93,7 @@ impl Results {
 }
 
 fn not_looked(error: &dyn std::error::Error) -> NotLooked {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    NotLooked::because(reason)
+    NotLooked::because(chain(error))
 }
 
 /// Looks at this host, as this user.

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod chain;
 pub mod command;
 pub mod container_profile;
 pub mod control;

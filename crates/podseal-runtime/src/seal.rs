@@ -297,12 +297,8 @@ fn check_container(seal: &Seal, command: &[OsString]) -> Result<(), LaunchError>
     if seal.level < Level::Strict || !is_podman(program) {
         return Ok(());
     }
-    let words = arguments.iter().map(|argument| Word {
-        text: argument.to_string_lossy().into(),
-        is_open: false,
-        place: (),
-    });
-    let invocation = Invocation::parse(&words.collect::<Vec<_>>());
+    let words = arguments.iter().map(|argument| argument.to_string_lossy());
+    let invocation = Invocation::parse(&Word::numbered(words));
     if invocation.verb != Verb::Run {
         return Ok(());
     }

@@ -444,15 +444,8 @@ fn make_strict(
     seal: &Seal,
     instance: &Instance,
 ) -> Result<(), PrepareError> {
-    let words = command.iter().enumerate().skip(1);
-    let words: Vec<Word<usize>> = words
-        .map(|(place, text)| Word {
-            text: text.as_str().into(),
-            is_open: false,
-            place,
-        })
-        .collect();
-    let invocation = Invocation::parse(&words);
+    let words = Word::numbered(command.iter().map(String::as_str));
+    let invocation = Invocation::parse(words.get(1..).unwrap_or_default());
     if let Some((_, message)) = invocation.unclear {
         let fix = "leave it out, or take --level=standard".to_owned();
         return Err(PrepareError::NotStrict { message, fix });

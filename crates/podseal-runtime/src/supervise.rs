@@ -13,6 +13,7 @@ use podseal_core::supervised::{Kind, Set};
 use podseal_core::unit::name::UnitName;
 use rustix::process::{Pid, Signal};
 
+use crate::chain::chain;
 use crate::control;
 use crate::host::{self, User};
 use crate::signals::{self, Caught};
@@ -366,7 +367,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
                 Event::Opened(name)
             }
             Err(error) => {
-                self.not_opened.insert(name.clone(), history::words(&error));
+                self.not_opened.insert(name.clone(), chain(&error));
                 if self.has_begun || self.failure.is_some() {
                     (self.observe)(Some(&name), Notice::CannotListen(error));
                 } else {
@@ -458,7 +459,7 @@ impl<'a, 'o> Supervisor<'a, 'o> {
         match service.spawn(phase, command, machine, &launch) {
             Ok(()) => Some(lifecycle::Event::Spawned),
             Err(error) => {
-                service.history.say(history::words(&error));
+                service.history.say(chain(&error));
                 (self.observe)(Some(name), Notice::CannotRun { phase, error });
                 Some(lifecycle::Event::SpawnFailed)
             }

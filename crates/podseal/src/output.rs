@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+pub(crate) use podseal_runtime::chain::chain;
+
 use crate::exit;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -53,17 +55,6 @@ pub(crate) fn error_line(error: &dyn Error, hint: Option<&str>) {
         "{ERROR}error{ERROR:#}: {}{hint}",
         chain(error)
     ));
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Writes what should be known and is no error.

@@ -22,6 +22,20 @@ pub struct Word<P> {
     pub place: P,
 }
 
+impl Word<usize> {
+    /// The words of a command as they are, each at its number.
+    pub fn numbered<T: Into<Arc<str>>>(texts: impl IntoIterator<Item = T>) -> Vec<Self> {
+        let texts = texts.into_iter().enumerate();
+        texts
+            .map(|(place, text)| Self {
+                text: text.into(),
+                is_open: false,
+                place,
+            })
+            .collect()
+    }
+}
+
 /// An option with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandOption<P> {

@@ -68,15 +68,8 @@ impl Supervisor<'_, '_> {
 /// The image of the first container that a service runs.
 fn image(unit: &ServiceUnit) -> Option<String> {
     unit.settings.start.iter().find_map(|command| {
-        let words = command.arguments.iter().enumerate().skip(1);
-        let words: Vec<Word<usize>> = words
-            .map(|(place, text)| Word {
-                text: text.as_str().into(),
-                is_open: false,
-                place,
-            })
-            .collect();
-        let invocation = Invocation::parse(&words);
+        let words = Word::numbered(command.arguments.iter().map(String::as_str));
+        let invocation = Invocation::parse(words.get(1..).unwrap_or_default());
         let is_podman = command.program.rsplit('/').next() == Some("podman");
         let image = invocation
             .image()

@@ -2,7 +2,6 @@
 //! failed.
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::time::{Duration, Instant};
 
 use podseal_core::lifecycle::{Exit, Outcome};
@@ -14,17 +13,6 @@ use crate::control::{LogLine, StartLog};
 const LATELY: Duration = Duration::from_mins(1);
 /// How many ends are remembered.
 const ENDS: usize = 100;
-
-/// An error with its causes, in one line.
-pub(super) fn words(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
 
 /// The last starts of a service.
 #[derive(Debug, Default)]
