@@ -21,7 +21,7 @@ const TO_READ: Duration = Duration::from_millis(100);
 /// It could not be run or took too long. A failing status is no error here,
 /// see [`Output::success`].
 pub fn run(command: &[String], limit: Duration) -> Result<Output, CommandError> {
-    run_with(command, &[], &[], limit)
+    run_as(None, command, limit)
 }
 
 /// As [`run`], as another user where there is one: with nothing of this process
@@ -46,35 +46,23 @@ pub fn run_with_environment(
     environment: &[(&str, Option<&str>)],
     limit: Duration,
 ) -> Result<Output, CommandError> {
-    run_with(command, environment, &[], limit)
+    begin(command, environment, &[], None)?.end(limit, Instant::now() + limit)
 }
 
-/// As [`run`], with sockets that are handed to the command, each with its name.
+/// As [`run_as`], with sockets that are handed to the command, each with its name.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with_sockets(
+    account: Option<&Account>,
     command: &[String],
     sockets: &[(&str, BorrowedFd<'_>)],
     limit: Duration,
 ) -> Result<Output, CommandError> {
     let (names, sockets): (Vec<&str>, Vec<BorrowedFd<'_>>) = sockets.iter().copied().unzip();
     let names = names.join(":");
-    run_with(
-        command,
-        &[("LISTEN_FDNAMES", Some(&names))],
-        &sockets,
-        limit,
-    )
-}
-
-fn run_with(
-    command: &[String],
-    changes: &[(&str, Option<&str>)],
-    sockets: &[BorrowedFd<'_>],
-    limit: Duration,
-) -> Result<Output, CommandError> {
-    begin(command, changes, sockets, None)?.end(limit, Instant::now() + limit)
+    let changes = [("LISTEN_FDNAMES", Some(names.as_str()))];
+    begin(command, &changes, &sockets, account)?.end(limit, Instant::now() + limit)
 }
 
 /// A command for [`run_all`].

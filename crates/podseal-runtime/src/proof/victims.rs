@@ -6,13 +6,15 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, PipeWriter, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, lchown};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
+use super::As;
+use crate::account::Account;
 use crate::command::{self, Start};
 use crate::probe::HostFile;
 
@@ -33,7 +35,8 @@ pub(super) struct Victims {
 }
 
 impl Victims {
-    pub(super) fn new() -> io::Result<Self> {
+    /// Those of this user, or of another one.
+    pub(super) fn new(other: Option<&As<'_>>) -> io::Result<Self> {
         let ipv4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = ipv4.local_addr()?.port();
         let token = format!("podseal-{}-{port}", std::process::id());
@@ -43,8 +46,8 @@ impl Victims {
             ipv6: TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok(),
             datagram: UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?,
             abstract_socket: UnixListener::bind_addr(&address)?,
-            path_socket: PathSocket::bind(&token)?,
-            bystander: Bystander::start()?,
+            path_socket: PathSocket::bind(&token, other)?,
+            bystander: Bystander::start(other.map(|other| other.account))?,
             token,
         })
     }
@@ -131,12 +134,17 @@ struct PathSocket {
 }
 
 impl PathSocket {
-    fn bind(name: &str) -> io::Result<Self> {
-        let directory = directory();
+    fn bind(name: &str, other: Option<&As<'_>>) -> io::Result<Self> {
+        let directory = other.map_or_else(directory, |other| other.directory.to_owned());
         let path = directory.join(name);
         // It fails where there is something, so what is removed is ours.
         let listener = UnixListener::bind(&path)?;
-        Ok(Self { listener, path })
+        let socket = Self { listener, path };
+        if let Some(other) = other {
+            // Who is not its owner may not connect to it.
+            lchown(&socket.path, Some(other.account.user.uid.as_raw()), None)?;
+        }
+        Ok(socket)
     }
 }
 
@@ -168,7 +176,7 @@ impl Drop for PathSocket {
     }
 }
 
-/// A process of this user that does nothing.
+/// A process of the user that does nothing.
 #[derive(Debug)]
 struct Bystander {
     pid: Pid,
@@ -179,7 +187,7 @@ struct Bystander {
 }
 
 impl Bystander {
-    fn start() -> io::Result<Self> {
+    fn start(account: Option<&Account>) -> io::Result<Self> {
         let (read, write) = io::pipe()?;
         let null = File::options().write(true).open("/dev/null")?;
         let command = ["sh", "-c", "read -r _ <&3"].map(str::to_owned);
@@ -187,7 +195,7 @@ impl Bystander {
             program: command.first().map_or("", String::as_str),
             arguments: &command,
             directory: None,
-            account: None,
+            account,
             mark: None,
             environment: &[],
             stdout: null.as_fd(),
@@ -228,7 +236,7 @@ mod tests {
 
     #[test]
     fn victims_know_those_who_came_by_way_of_their_own_run() {
-        let victims = Victims::new().unwrap();
+        let victims = Victims::new(None).unwrap();
         let address = victims.ipv4.local_addr().unwrap();
         let token = victims.token.clone();
         for said in [

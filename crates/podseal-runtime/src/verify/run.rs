@@ -19,6 +19,10 @@ use crate::receive::{Client, Handover};
 /// How long a copy may take to start and make its probes.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// The most that is read of what a copy says, in bytes: many times what the
+/// probes have to say.
+pub(super) const LONGEST: u64 = 1 << 20;
+
 /// A copy to run.
 pub(super) struct Running<'a> {
     /// What starts it.
@@ -64,7 +68,11 @@ impl Stream {
         let mut buffer = [0; 16384];
         match self.pipe.read(&mut buffer)? {
             0 => self.is_open = false,
-            count => self.text.extend_from_slice(&buffer[..count]),
+            count if (self.text.len() as u64) < LONGEST => {
+                self.text.extend_from_slice(&buffer[..count]);
+            }
+            // More is no report, and nobody is to wait for being read.
+            _ => {}
         }
         Ok(())
     }

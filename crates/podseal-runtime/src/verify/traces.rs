@@ -13,11 +13,13 @@ use podseal_core::unit::name::UnitName;
 use podseal_core::verify::Place;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Runner, VerifyError, failed};
+use super::{Runner, VerifyError, failed, files};
+use crate::account::{Account, AccountError};
 use crate::command::{self, LIMIT};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::proof;
+use crate::systemd::Manager;
 
 /// How the directories of verifications begin.
 const DIRECTORY: &str = "verify-";
@@ -37,7 +39,15 @@ pub(super) struct Traces {
     runner: Runner,
     /// Where its unit files are.
     units: PathBuf,
+    /// The other user whose the copies are, if root could become this user.
+    account: Option<Account>,
+    /// The directory with what that user has to reach.
+    shared: Option<PathBuf>,
 }
+
+/// Where it stands whose the copies are, and which directory was made for that
+/// user, a line each: in the verification's own directory, before anything is.
+const RECORD: &str = "run-as";
 
 impl Traces {
     pub(super) fn new(id: u32, runner: Runner, instance: &Instance) -> Self {
@@ -50,7 +60,58 @@ impl Traces {
                 .join("systemd/user"),
             Runner::Supervisor => instance.directory().join("units"),
         };
-        Self { id, runner, units }
+        Self {
+            id,
+            runner,
+            units,
+            account: None,
+            shared: None,
+        }
+    }
+
+    /// What is left of one that was killed; with it comes why something of it
+    /// cannot be removed.
+    fn left(id: u32, runner: Runner, instance: &Instance) -> (Self, Option<String>) {
+        let record = fs::read_to_string(instance.directory().join(RECORD)).unwrap_or_default();
+        let Some((user, directory)) = record.trim_end().split_once('\n') else {
+            return (Self::new(id, runner, instance), None);
+        };
+        let manager = Manager::reach(Scope::System).map_or(runner, Runner::Manager);
+        let (account, why) = match Account::ready(user) {
+            Ok(account) => (Some(account), None),
+            // With the user went the containers.
+            Err(AccountError::Unknown { .. }) => (None, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let traces = Self {
+            account,
+            shared: Some(directory.into()),
+            ..Self::new(id, manager, instance)
+        };
+        (traces, why)
+    }
+
+    /// Makes a directory for copies that run as another user.
+    pub(super) fn share(&mut self, account: &Account, instance: &Instance) -> io::Result<()> {
+        let directory = files::shared_directory(self.id);
+        let record = format!("{}\n{}\n", account.user.name, directory.display());
+        fs::write(instance.directory().join(RECORD), record)?;
+        if let Err(error) = files::make_shared(&directory, account) {
+            // What was there before is nobody's to remove.
+            if error.kind() != ErrorKind::AlreadyExists {
+                remove_directory(&directory)?;
+            }
+            return Err(error);
+        }
+        self.account = Some(account.clone());
+        self.shared = Some(directory);
+        Ok(())
+    }
+
+    /// Where files for the copies are.
+    pub(super) fn directory(&self, instance: &Instance) -> PathBuf {
+        let own = || instance.directory().to_owned();
+        self.shared.clone().unwrap_or_else(own)
     }
 
     /// The name of the copy for a place: of its unit, and of its container.
@@ -120,6 +181,11 @@ impl Traces {
                 left.push(format!("{}: {error}", path.display()));
             }
         }
+        if let Some(shared) = &self.shared
+            && let Err(error) = remove_directory(shared)
+        {
+            left.push(format!("{}: {error}", shared.display()));
+        }
         left
     }
 
@@ -133,7 +199,8 @@ impl Traces {
             .map(str::to_owned)
             .to_vec();
         command.extend(names);
-        let removed = command::run(&command, LIMIT).and_then(command::Output::success);
+        let removed = command::run_as(self.account.as_ref(), &command, LIMIT)
+            .and_then(command::Output::success);
         removed.err().map(|error| error.to_string())
     }
 }
@@ -170,11 +237,12 @@ pub(super) fn remove_old(user: &User, runner: Runner) -> Result<(), VerifyError>
         } else {
             runner
         };
-        let traces = Traces::new(id, runner, &instance);
+        let (traces, why) = Traces::left(id, runner, &instance);
         for place in Place::ALL {
             end_run(user, &traces.run_name(place));
         }
         let mut causes = traces.remove(None);
+        causes.extend(why);
         causes.extend(proof::remove_left(id).err().map(|error| error.to_string()));
         if !causes.is_empty() {
             let unit = format!("an earlier verification ({name})");
