@@ -200,12 +200,15 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
     };
     let outcome = verification.probes();
     let left = verification.traces.remove(verification.subject.podman());
-    let (control, reports) = outcome?;
     if !left.is_empty() {
+        instance.keep();
         return Err(VerifyError::Left { unit, causes: left });
     }
+    let (control, reports) = outcome?;
     let running = running::look(request, user, &reports)?;
-    Ok(Document::new(&unit, &seal, &control, &reports, running))
+    let mut document = Document::new(&unit, &seal, &control, &reports, running);
+    document.run_as = account.map(|account| account.user.name);
+    Ok(document)
 }
 
 /// The other user as whom systemd starts the service, and so its copies.

@@ -31,7 +31,7 @@ fn verify(machine: &Machine, arguments: &str) -> Ended {
 }
 
 /// The cells of a probe: without a seal, and at each place.
-fn row<'a>(ended: &'a Ended, title: &str) -> Vec<&'a str> {
+pub(crate) fn row<'a>(ended: &'a Ended, title: &str) -> Vec<&'a str> {
     let mut lines = ended.stdout.lines();
     let line = lines.find(|line| line.contains(&format!(" {title}  ")));
     let line = line.unwrap_or_else(|| panic!("no {title:?} in {ended:?}"));

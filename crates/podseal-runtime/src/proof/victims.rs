@@ -9,7 +9,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, lchown};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
@@ -18,8 +18,11 @@ use crate::account::Account;
 use crate::command::{self, Start};
 use crate::probe::HostFile;
 
-/// How long somebody who connected may take to say who they are.
+/// How long those who connected may take to say who they are.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many may come by: many times the probes that there are.
+const MOST: usize = 10_000;
 
 /// The victims of one run of the probe program.
 #[derive(Debug)]
@@ -80,26 +83,27 @@ impl Victims {
     /// The probes that got through to somebody.
     pub(super) fn reached(&self) -> io::Result<BTreeSet<String>> {
         let mut said = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
         for listener in std::iter::once(&self.ipv4).chain(&self.ipv6) {
             listener.set_nonblocking(true)?;
             while let Some((connection, _)) = waiting(listener.accept())? {
                 connection.set_nonblocking(false)?;
-                connection.set_read_timeout(Some(PATIENCE))?;
-                said.push(line(connection));
+                connection.set_read_timeout(Some(until(deadline)))?;
+                add(&mut said, line(connection))?;
             }
         }
         for listener in [&self.abstract_socket, &self.path_socket.listener] {
             listener.set_nonblocking(true)?;
             while let Some((connection, _)) = waiting(listener.accept())? {
                 connection.set_nonblocking(false)?;
-                connection.set_read_timeout(Some(PATIENCE))?;
-                said.push(line(connection));
+                connection.set_read_timeout(Some(until(deadline)))?;
+                add(&mut said, line(connection))?;
             }
         }
         self.datagram.set_nonblocking(true)?;
         let mut datagram = [0; 256];
         while let Some(length) = waiting(self.datagram.recv(&mut datagram))? {
-            said.push(line(&datagram[..length]));
+            add(&mut said, line(&datagram[..length]))?;
         }
         let ids = said.iter().filter_map(|line| {
             let (token, id) = line.split_once(' ')?;
@@ -107,6 +111,21 @@ impl Victims {
         });
         Ok(ids.collect())
     }
+}
+
+/// What is left of the time to wait; what was said already is heard in any case.
+fn until(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.max(Duration::from_millis(10))
+}
+
+/// Somebody could go on coming by for ever, and is then no probe.
+fn add(said: &mut Vec<String>, line: String) -> io::Result<()> {
+    if said.len() == MOST {
+        return Err(io::Error::other("too many came by"));
+    }
+    said.push(line);
+    Ok(())
 }
 
 fn waiting<T>(accepted: io::Result<T>) -> io::Result<Option<T>> {

@@ -14,7 +14,7 @@ use podseal_core::verify::Place;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Runner, VerifyError, failed, files};
-use crate::account::{Account, AccountError};
+use crate::account::Account;
 use crate::command::{self, LIMIT};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
@@ -69,26 +69,22 @@ impl Traces {
         }
     }
 
-    /// What is left of one that was killed; with it comes why something of it
-    /// cannot be removed.
-    fn left(id: u32, runner: Runner, instance: &Instance) -> (Self, Option<String>) {
+    /// What is left of one that was killed.
+    fn left(id: u32, runner: Runner, instance: &Instance) -> Self {
         let record = fs::read_to_string(instance.directory().join(RECORD)).unwrap_or_default();
         let Some((user, directory)) = record.trim_end().split_once('\n') else {
-            return (Self::new(id, runner, instance), None);
+            return Self::new(id, runner, instance);
         };
         let manager = Manager::reach(Scope::System).map_or(runner, Runner::Manager);
-        let (account, why) = match Account::ready(user) {
-            Ok(account) => (Some(account), None),
-            // With the user went the containers.
-            Err(AccountError::Unknown { .. }) => (None, None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let traces = Self {
-            account,
+        // A user that is gone, or has no run-time directory, has no container.
+        let account = Account::ready(user);
+        let account =
+            account.inspect_err(|error| tracing::warn!(%error, "not asking the user's Podman"));
+        Self {
+            account: account.ok(),
             shared: Some(directory.into()),
             ..Self::new(id, manager, instance)
-        };
-        (traces, why)
+        }
     }
 
     /// Makes a directory for copies that run as another user.
@@ -237,14 +233,14 @@ pub(super) fn remove_old(user: &User, runner: Runner) -> Result<(), VerifyError>
         } else {
             runner
         };
-        let (traces, why) = Traces::left(id, runner, &instance);
+        let traces = Traces::left(id, runner, &instance);
         for place in Place::ALL {
             end_run(user, &traces.run_name(place));
         }
         let mut causes = traces.remove(None);
-        causes.extend(why);
         causes.extend(proof::remove_left(id).err().map(|error| error.to_string()));
         if !causes.is_empty() {
+            instance.keep();
             let unit = format!("an earlier verification ({name})");
             return Err(VerifyError::Left { unit, causes });
         }
