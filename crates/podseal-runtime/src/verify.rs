@@ -135,6 +135,7 @@ impl VerifyError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Subject { .. } => Some("see what `podseal check` says of it".into()),
+            Self::Account(AccountError::NotRoot { .. }) => Some("run it as root".into()),
             Self::Account(error) => Some(error.hint()),
             Self::NotSealed { unit } => Some(format!(
                 "seal it: podseal seal {unit}; or hold it to a level all the same, with --level"
@@ -183,17 +184,15 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
     traces::remove_old(&own, request.runner)?;
     let instance = Instance::acquire(&own, &traces::directory_name(std::process::id()))?;
     let mut traces = Traces::new(std::process::id(), request.runner, &instance);
-    if let Some(account) = &account {
-        traces
-            .share(account, &instance)
-            .map_err(failed("make a directory for the copies"))?;
-    }
+    let directory = traces
+        .make_directory(account.as_ref(), &instance)
+        .map_err(failed("make a directory for the copies"))?;
     let verification = Verification {
         subject,
         runner: request.runner,
         user,
         account: account.as_ref(),
-        directory: traces.directory(&instance),
+        directory,
         traces,
         podseal,
         end_wanted,

@@ -14,32 +14,44 @@ use super::run::LONGEST;
 use super::{VerifyError, failed};
 use crate::account::Account;
 use crate::command::Output;
-use crate::host::User;
 use crate::proof::Named;
 use crate::receive::Handover;
 
 /// Where the ids of containers may be written.
 const IDS: &str = "ids";
 
-/// Where a verification puts files for copies that run as another user.
+/// Where root puts files for copies that cannot use those of its own directory.
 pub(super) fn shared_directory(id: u32) -> PathBuf {
-    // Programs cannot be started from everywhere.
-    let is_for_programs = |path: &&str| {
-        let flags = statvfs(*path).map(|found| found.f_flag);
-        flags.is_ok_and(|flags| !flags.contains(StatVfsMountFlags::NOEXEC))
-    };
-    let parents = ["/run", "/var/lib"];
-    let parent = parents.into_iter().find(is_for_programs);
-    Path::new(parent.unwrap_or("/run")).join(format!("podseal-verify-{id}"))
+    let parents = ["/run", "/var/lib"].map(Path::new);
+    let parent = parents.into_iter().find(|path| has_programs(path));
+    let parent = parent.unwrap_or(Path::new("/run"));
+    parent.join(name(id))
 }
 
-/// Makes the directory: root's, for the user to pass, with one for ids that is
-/// the user's. Nothing in it that is root's to write is the user's to replace.
-pub(super) fn make_shared(directory: &Path, account: &Account) -> io::Result<()> {
+/// The name of that directory.
+pub(super) fn name(id: u32) -> String {
+    format!("podseal-verify-{id}")
+}
+
+/// Whether programs can be started from a directory: from /run they cannot, on
+/// hosts that mount it so.
+pub(super) fn has_programs(directory: &Path) -> bool {
+    let flags = statvfs(directory).map(|found| found.f_flag);
+    flags.is_ok_and(|flags| !flags.contains(StatVfsMountFlags::NOEXEC))
+}
+
+/// Makes the directory: root's, for another user to pass, with one for ids that
+/// is the user's. Nothing that root writes in it is the user's to replace.
+pub(super) fn make_shared(directory: &Path, account: Option<&Account>) -> io::Result<()> {
     make_directory(directory)?;
+    give(&make_ids(directory)?, account)
+}
+
+/// Makes the directory for ids in that for the copies.
+pub(super) fn make_ids(directory: &Path) -> io::Result<PathBuf> {
     let ids = directory.join(IDS);
     DirBuilder::new().mode(0o700).create(&ids)?;
-    give(&ids, &account.user)
+    Ok(ids)
 }
 
 /// A directory that others may pass, whatever this process's umask is.
@@ -48,7 +60,11 @@ fn make_directory(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o711))
 }
 
-fn give(path: &Path, user: &User) -> io::Result<()> {
+/// Gives a file in a directory of root's to the other user, if there is one.
+fn give(path: &Path, account: Option<&Account>) -> io::Result<()> {
+    let Some(Account { user, .. }) = account else {
+        return Ok(());
+    };
     lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
 }
 
@@ -77,7 +93,7 @@ impl<'a> Files<'a> {
         Self {
             socket: path(format!("{}.socket", place.word())),
             wrapper: path(format!("{}/{oci_runtime}", place.word())),
-            ids: path(account.map_or("", |_| IDS).to_owned()),
+            ids: path(IDS.to_owned()),
             report: directory.join(format!("{}.json", place.word())),
             account,
         }
@@ -87,15 +103,9 @@ impl<'a> Files<'a> {
     pub(super) fn listen(&self) -> Result<Handover, VerifyError> {
         let handover = Handover::listen(self.socket.as_ref())
             .map_err(|error| failed("listen for a copy")(io::Error::other(error)))?;
-        self.give(self.socket.as_ref())
+        give(self.socket.as_ref(), self.account)
             .map_err(failed("have a copy reach its sockets"))?;
         Ok(handover)
-    }
-
-    /// Gives a file in a directory of ours to the other user, if there is one.
-    fn give(&self, path: &Path) -> io::Result<()> {
-        self.account
-            .map_or(Ok(()), |account| give(path, &account.user))
     }
 
     /// Puts a program into the OCI runtime's place.
@@ -112,7 +122,7 @@ impl<'a> Files<'a> {
             fs::write(path, text)?;
             fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
             self.open(OpenOptions::new().write(true).create(true).truncate(true))?;
-            self.give(&self.report)
+            give(&self.report, self.account)
         };
         write().map_err(failed("write the program for the OCI runtime's place"))
     }

@@ -41,12 +41,13 @@ pub(super) struct Traces {
     units: PathBuf,
     /// The other user whose the copies are, if root could become this user.
     account: Option<Account>,
-    /// The directory with what that user has to reach.
+    /// The directory with what that user has to reach, or root to start.
     shared: Option<PathBuf>,
 }
 
-/// Where it stands whose the copies are, and which directory was made for that
-/// user, a line each: in the verification's own directory, before anything is.
+/// Where it stands whose the copies are, nothing for one's own, and which
+/// directory was made for them, a line each: in the verification's own directory,
+/// before anything is.
 const RECORD: &str = "run-as";
 
 impl Traces {
@@ -75,6 +76,14 @@ impl Traces {
         let Some((user, directory)) = record.trim_end().split_once('\n') else {
             return Self::new(id, runner, instance);
         };
+        // All of it is removed, so a record that is torn must not count.
+        let shared = Some(PathBuf::from(directory)).filter(|path| path.ends_with(files::name(id)));
+        if user.is_empty() {
+            return Self {
+                shared,
+                ..Self::new(id, runner, instance)
+            };
+        }
         let manager = Manager::reach(Scope::System).map_or(runner, Runner::Manager);
         // A user that is gone, or has no run-time directory, has no container.
         let account = Account::ready(user);
@@ -82,15 +91,28 @@ impl Traces {
             account.inspect_err(|error| tracing::warn!(%error, "not asking the user's Podman"));
         Self {
             account: account.ok(),
-            shared: Some(directory.into()),
+            shared,
             ..Self::new(id, manager, instance)
         }
     }
 
-    /// Makes a directory for copies that run as another user.
-    pub(super) fn share(&mut self, account: &Account, instance: &Instance) -> io::Result<()> {
+    /// Makes the directory for files of the copies: another one than that of the
+    /// verification where these run as another user, who may not enter that, or
+    /// where no program can be started from it.
+    pub(super) fn make_directory(
+        &mut self,
+        account: Option<&Account>,
+        instance: &Instance,
+    ) -> io::Result<PathBuf> {
+        let own = instance.directory();
+        let is_root = User::current().uid.is_root();
+        if account.is_none() && (!is_root || files::has_programs(own)) {
+            files::make_ids(own)?;
+            return Ok(own.to_owned());
+        }
         let directory = files::shared_directory(self.id);
-        let record = format!("{}\n{}\n", account.user.name, directory.display());
+        let user = account.map_or("", |account| &account.user.name);
+        let record = format!("{user}\n{}\n", directory.display());
         fs::write(instance.directory().join(RECORD), record)?;
         if let Err(error) = files::make_shared(&directory, account) {
             // What was there before is nobody's to remove.
@@ -99,15 +121,9 @@ impl Traces {
             }
             return Err(error);
         }
-        self.account = Some(account.clone());
-        self.shared = Some(directory);
-        Ok(())
-    }
-
-    /// Where files for the copies are.
-    pub(super) fn directory(&self, instance: &Instance) -> PathBuf {
-        let own = || instance.directory().to_owned();
-        self.shared.clone().unwrap_or_else(own)
+        self.account = account.cloned();
+        self.shared = Some(directory.clone());
+        Ok(directory)
     }
 
     /// The name of the copy for a place: of its unit, and of its container.
