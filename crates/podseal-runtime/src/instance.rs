@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn what_is_kept_can_be_taken() {
         let place = tempfile::tempdir().unwrap();
-        let acquire = || Instance::acquire_in(place.path(), &User::current(), "one").unwrap();
+        let parent = place.path().join("podseal");
+        let acquire = || Instance::acquire_in(&parent, &User::current(), "one").unwrap();
         let first = acquire();
         let path = first.directory().join("file");
         fs::write(&path, "").unwrap();
