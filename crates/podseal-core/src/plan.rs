@@ -102,7 +102,7 @@ impl Sealing<'_> {
         };
         let profile = self.profile.map_or("", |profile| profile.path);
         let options = strict::options(&self.seal().mechanisms(), profile);
-        Some((strict::place(&podman)?, options))
+        Some((podman.behind_run()?, options))
     }
 
     /// The command that has the pause process made: with its prefix, and as

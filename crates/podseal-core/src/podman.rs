@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub mod health;
 pub mod invocation;
 mod options;
 pub mod strict;

@@ -6,20 +6,15 @@
 use std::convert::Infallible;
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use podseal_core::family::Family;
-use podseal_core::podman::invocation::{Invocation, Verb, Word};
-use podseal_core::podman::strict;
 use podseal_core::policy::architecture::{Architecture, UnsupportedArchitecture};
-use podseal_core::policy::container;
 use podseal_core::policy::filter;
 use podseal_core::policy::inherited::{self, SocketIdentity, Unsealable};
-use podseal_core::policy::level::Level;
 use podseal_core::policy::mechanism::Mechanism;
 use podseal_core::policy::seal::Seal;
 use rustix::thread::ThreadNameSpaceType;
@@ -28,6 +23,7 @@ use crate::host::User;
 use crate::pause::{self, Ensured, PauseError};
 
 mod landlock;
+mod podman;
 
 pub use landlock::{LandlockError, missing as missing_landlock};
 
@@ -117,6 +113,12 @@ pub enum LaunchError {
         /// What the command has, or lacks.
         why: String,
     },
+    /// The container would be checked from outside the seal.
+    #[error("--{option} has systemd start a health check in the container, outside the seal")]
+    HealthCheck {
+        /// The option.
+        option: &'static str,
+    },
     /// The container's seccomp profile cannot be read.
     #[error("cannot read the container's seccomp profile {}", path.display())]
     Profile {
@@ -171,6 +173,7 @@ impl LaunchError {
             Self::Filter { .. }
             | Self::Landlock(_)
             | Self::NotStrict { .. }
+            | Self::HealthCheck { .. }
             | Self::Profile { .. } => 228, // EXIT_SECCOMP
             Self::Architecture { .. } => 232, // EXIT_ADDRESS_FAMILIES
         }
@@ -190,6 +193,9 @@ impl LaunchError {
             }
             Self::Inherited { .. } => Some("check that /proc is mounted and readable".into()),
             Self::Unsealable { source, .. } => Some(source.hint().into()),
+            Self::HealthCheck { .. } => Some(
+                "remove it, and look after the service from outside through its socket; or take --level=families".into(),
+            ),
             Self::NotStrict { .. } | Self::Profile { .. } => Some(
                 "`podseal seal` and `podseal run` write the options that it needs; or take --level=standard"
                     .into(),
@@ -205,12 +211,6 @@ impl LaunchError {
     }
 }
 
-/// How much garbage a Go program collects only after, in percent of what it
-/// needs, see the documentation of Go's package runtime. Podman is done before
-/// it has as much as this, and a tenth of its time was spent collecting.
-const COLLECTOR: &str = "GOGC";
-const COLLECT_LATE: &str = "800";
-
 /// Seals this process and becomes the command. The process id stays, and with
 /// it LISTEN_PID and everything a supervisor knows of the process.
 ///
@@ -223,13 +223,18 @@ pub fn enter(
     launch: &Launch,
     warn: &mut dyn FnMut(&'static Mechanism),
 ) -> Result<Infallible, LaunchError> {
-    let Some((program, arguments)) = launch.command.split_first() else {
+    let mut words = launch.command.clone();
+    let podman = podman::of(&words);
+    if let Some(podman) = &podman {
+        podman::check(&launch.seal, podman)?;
+        podman::without_health_check(&launch.seal, podman, &mut words)?;
+    }
+    let Some((program, arguments)) = words.split_first() else {
         return Err(LaunchError::Execute {
             program: PathBuf::new(),
             source: io::ErrorKind::NotFound.into(),
         });
     };
-    check_container(&launch.seal, &launch.command)?;
     let mut command = Command::new(program);
     command.args(arguments);
     if let Some(argv0) = &launch.argv0 {
@@ -246,8 +251,8 @@ pub fn enter(
             .env("_CONTAINERS_ROOTLESS_UID", user.uid.as_raw().to_string())
             .env("_CONTAINERS_ROOTLESS_GID", user.gid.as_raw().to_string());
     }
-    if is_podman(program) && env::var_os(COLLECTOR).is_none() {
-        command.env(COLLECTOR, COLLECT_LATE);
+    if podman.is_some() && env::var_os(podman::COLLECTOR).is_none() {
+        command.env(podman::COLLECTOR, podman::COLLECT_LATE);
     }
     check_sockets(&launch.seal)?;
     restrict(&launch.seal, &launch.seal.mechanisms(), warn)?;
@@ -281,44 +286,6 @@ pub fn restrict(
         .map(|i| (i.code, i.jump_true, i.jump_false, i.operand))
         .collect();
     podseal_sys::seccomp::install(&filter).map_err(|source| LaunchError::Filter { source })
-}
-
-fn is_podman(program: &OsString) -> bool {
-    let name = Path::new(program).file_name();
-    name.is_some_and(|name| name == "podman")
-}
-
-/// At level strict the container has to have its side of the seal, which
-/// Podman is asked for. Other programs have no container.
-fn check_container(seal: &Seal, command: &[OsString]) -> Result<(), LaunchError> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Ok(());
-    };
-    if seal.level < Level::Strict || !is_podman(program) {
-        return Ok(());
-    }
-    let words = arguments.iter().map(|argument| argument.to_string_lossy());
-    let invocation = Invocation::parse(&Word::numbered(words));
-    if invocation.verb != Verb::Run {
-        return Ok(());
-    }
-    let mechanisms = seal.mechanisms();
-    if let Some(why) = strict::lacks(&invocation, &mechanisms) {
-        return Err(LaunchError::NotStrict { why });
-    }
-    let Some(path) = strict::profile(&invocation) else {
-        return Ok(());
-    };
-    let text = fs::read_to_string(path).map_err(|source| LaunchError::Profile {
-        path: path.into(),
-        source,
-    })?;
-    if container::is_made(&text, &mechanisms) {
-        Ok(())
-    } else {
-        let why = format!("{path} is not the seccomp profile that podseal makes for it");
-        Err(LaunchError::NotStrict { why })
-    }
 }
 
 /// Looks at every socket that the command will get, not only at those that

@@ -462,7 +462,7 @@ fn make_strict(
     }
     let profile = container_profile::write(podman, seal, instance.directory())?;
     let options = strict::options(&seal.mechanisms(), &profile.to_string_lossy());
-    if let Some(at) = strict::place(&invocation) {
+    if let Some(at) = invocation.behind_run() {
         command.splice(at..at, options);
     }
     Ok(())

@@ -112,6 +112,18 @@ pub(crate) fn program<P: Clone>(path: &str, words: &[Word<P>]) -> Program<P> {
     }
 }
 
+/// The Podman command in a command as it is started, behind env(1) as well; the
+/// places of its words are their indices in `command`.
+#[must_use]
+pub fn podman_in(command: &[impl AsRef<str>]) -> Option<Invocation<usize>> {
+    let words = Word::numbered(command.iter().map(AsRef::as_ref));
+    let (path, words) = words.split_first()?;
+    match program(&path.text, words) {
+        Program::Podman(invocation) => Some(invocation),
+        _ => None,
+    }
+}
+
 /// The user of `--run-as`.
 fn run_as<P>(words: &[Word<P>]) -> Option<String> {
     let mut words = words.iter().map(|word| &*word.text);

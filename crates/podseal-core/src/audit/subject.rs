@@ -119,7 +119,7 @@ impl Subject {
     #[must_use]
     pub fn starts_container(&self) -> bool {
         self.commands.iter().any(|command| match &command.program {
-            Program::Podman(invocation) => !matches!(invocation.verb, Verb::Unshare | Verb::Other),
+            Program::Podman(invocation) => invocation.starts_container(),
             Program::Unclear { .. } => true,
             Program::PauseEnsure { .. } | Program::Other => false,
         })
@@ -272,7 +272,7 @@ impl<'a> Container<'a> {
             .commands
             .iter()
             .filter_map(Command::podman)
-            .filter(|invocation| !matches!(invocation.verb, Verb::Unshare | Verb::Other))
+            .filter(|invocation| invocation.starts_container())
     }
 
     /// Those of them whose container is made by its own options.

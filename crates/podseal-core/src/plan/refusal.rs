@@ -56,6 +56,8 @@ const AGAINST: &[(&str, Level)] = &[
     ("open-file", Level::Standard),
     ("fd-store", Level::Standard),
     ("preserve-fds", Level::Standard),
+    // What runs in the container beside the launcher can be handed such a socket.
+    ("health-check", Level::Standard),
 ];
 
 /// What findings are judged by.
@@ -221,7 +223,7 @@ fn no_podman(service: &Service) -> Option<Refusal> {
     let commands = service.commands_of("ExecStart");
     let is_podman =
         |command: &Located<ExecCommand>| match Command::new("ExecStart", command, None).program {
-            Program::Podman(podman) => !matches!(podman.verb, Verb::Unshare | Verb::Other),
+            Program::Podman(podman) => podman.starts_container(),
             Program::Unclear { .. } => true,
             Program::PauseEnsure { .. } | Program::Other => false,
         };

@@ -61,6 +61,8 @@ pub enum Verb {
     /// `unshare`: a command in Podman's namespaces, which the pause process
     /// then keeps.
     Unshare,
+    /// `exec` or `healthcheck`: a command in a container that is there.
+    Exec,
     /// What starts no container: `stop`, `rm`, `pull` and so on.
     Other,
     /// One that podseal does not know.
@@ -152,10 +154,26 @@ impl<P: Clone> Invocation<P> {
         (!is_off).then_some(last)
     }
 
+    /// Whether it starts or makes a container, as far as podseal can tell.
+    #[must_use]
+    pub fn starts_container(&self) -> bool {
+        !matches!(self.verb, Verb::Unshare | Verb::Exec | Verb::Other)
+    }
+
     /// The image of `run`.
     #[must_use]
     pub fn image(&self) -> Option<&Word<P>> {
         self.operands.first().filter(|_| self.verb == Verb::Run)
+    }
+}
+
+impl Invocation<usize> {
+    /// The index at which options are put into a `podman run`: none into what is
+    /// none.
+    #[must_use]
+    pub fn behind_run(&self) -> Option<usize> {
+        let last = self.before_options.as_ref()?;
+        (self.verb == Verb::Run).then_some(last.place + 1)
     }
 }
 
@@ -185,6 +203,7 @@ impl<P: Clone> Reader<'_, P> {
             // podman-restart.service; what it starts, `restart-by-podman` finds.
             "start" if starts_all => Verb::Other,
             "start" | "restart" | "init" | "unpause" | "clone" | "restore" => Verb::Start,
+            "exec" | "healthcheck" => Verb::Exec,
             other if tables::HARMLESS.contains(&other) => Verb::Other,
             _ => Verb::Unknown,
         };

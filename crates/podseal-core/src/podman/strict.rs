@@ -1,7 +1,7 @@
 //! Level strict's options of podman-run(1), and what of somebody's own options
 //! contradicts them.
 
-use super::invocation::{CommandOption, Invocation, Verb, Word};
+use super::invocation::{CommandOption, Invocation, Word};
 use crate::policy::mechanism::{self, Mechanism};
 
 const NO_NEW_PRIVILEGES: &str = "--security-opt=no-new-privileges";
@@ -247,14 +247,6 @@ pub fn profile<P: Clone>(invocation: &Invocation<P>) -> Option<&str> {
     (path.starts_with('/') && profiles.next().is_none()).then_some(path)
 }
 
-/// Where [`options`] are put into a command, of whose words the places are
-/// their indices: none into what is no `podman run`.
-#[must_use]
-pub fn place(invocation: &Invocation<usize>) -> Option<usize> {
-    let last = invocation.before_options.as_ref()?;
-    (invocation.verb == Verb::Run).then_some(last.place + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,29 +351,6 @@ mod tests {
         ] {
             let undone = parse(&whole.replace("--rm", more));
             assert!(lacks(&undone, &mechanisms).is_some(), "{more}");
-        }
-    }
-
-    #[test]
-    fn options_come_behind_the_verb() {
-        for (command, expected) in [
-            ("podman run -d x", "podman run A -d x"),
-            (
-                "podman --runtime=r container run x run",
-                "podman --runtime=r container run A x run",
-            ),
-            ("podman stop x", "podman stop x"),
-        ] {
-            let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
-            let places = words.iter().enumerate().skip(1).map(|(place, text)| Word {
-                text: text.as_str().into(),
-                is_open: false,
-                place,
-            });
-            if let Some(at) = place(&Invocation::parse(&places.collect::<Vec<_>>())) {
-                words.insert(at, "A".to_owned());
-            }
-            assert_eq!(words.join(" "), expected);
         }
     }
 }

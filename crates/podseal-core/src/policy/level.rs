@@ -48,13 +48,13 @@ impl Level {
             Self::Standard => &[
                 "a TCP socket that was handed over can be made to listen on another, random port of this host",
                 "a process that may use AF_UNIX can ask the user's systemd to start something unsealed",
-                "health checks, `podman exec` and auto-update run outside the seal",
+                "`podman exec` and auto-update run outside the seal",
                 "kernel bugs, and denial of the service itself",
             ],
             Self::Strict => &[
                 "outside of the container Podman, conmon and the OCI runtime are under level standard: they can ask the user's systemd to start something unsealed",
                 "datagrams to UNIX sockets that are mounted into the container, which need no connect(2)",
-                "health checks, `podman exec` and auto-update run outside the launcher's seal",
+                "`podman exec` and auto-update run outside the launcher's seal",
                 "kernel bugs, and denial of the service itself",
             ],
         }

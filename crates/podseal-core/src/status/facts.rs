@@ -177,6 +177,8 @@ pub struct Container {
     pub image_id: Option<String>,
     /// The digest of the image's manifest.
     pub digest: Option<String>,
+    /// Whether Podman runs health checks in it.
+    pub is_health_checked: Option<bool>,
 }
 
 /// A living process.

@@ -9,6 +9,7 @@ use super::facts::{
 };
 use crate::family::Family;
 use crate::policy::families::FamilySet;
+use crate::policy::level::Level;
 use crate::policy::mechanism::{NO_CAPABILITIES, NO_NEW_PRIVILEGES};
 use crate::socket_address::SocketAddress;
 use crate::unit::families::{AddressFamiliesReader, FilterMode};
@@ -19,6 +20,7 @@ const RULES: &[fn(&Service) -> Vec<Problem>] = &[
     started_before,
     unsealed,
     joined,
+    health_checked,
     other_sockets,
     not_read,
     undone,
@@ -215,6 +217,19 @@ fn joined(service: &Service) -> Vec<Problem> {
             less("process-joined", message, "end it, or leave it to its end")
         })
         .collect()
+}
+
+/// From level standard on the launcher has the container made without a health
+/// check; it can be given one while it runs.
+fn health_checked(service: &Service) -> Vec<Problem> {
+    let container = service.container.as_ref();
+    let is_checked = container.is_some_and(|container| container.is_health_checked == Some(true));
+    if !is_checked || service.promise.level() < Some(Level::Standard) {
+        return Vec::new();
+    }
+    let message = "Podman runs health checks in the container, outside the seal: with a socket \
+                   that the service hands it, what it runs there connects to any address";
+    vec![less("health-checked", message.to_owned(), RESTART)]
 }
 
 /// Internet sockets that did not come from the socket units.

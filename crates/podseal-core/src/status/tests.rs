@@ -1,5 +1,5 @@
 use super::facts::{
-    Copies, DropIn, DropInState, HeldSocket, Promise, Relation, Restrictions, Role,
+    Container, Copies, DropIn, DropInState, HeldSocket, Promise, Relation, Restrictions, Role,
 };
 use super::*;
 use crate::policy::mechanism;
@@ -86,6 +86,18 @@ fn sealed() -> Service {
     }
 }
 
+fn container(is_health_checked: bool) -> Container {
+    Container {
+        id: "0123".into(),
+        user: None,
+        name: None,
+        image: None,
+        image_id: None,
+        digest: None,
+        is_health_checked: Some(is_health_checked),
+    }
+}
+
 /// The same, after copies of it were run: each had one filter more than the
 /// files alone say.
 fn copied() -> Service {
@@ -140,6 +152,7 @@ fn what_is_less() {
         ("process-joined", |s| {
             processes(s)[2].is_descendant = false;
         }),
+        ("health-checked", |s| s.container = Some(container(true))),
         ("started-before-seal", |s| processes(s)[0].started = 1000),
         ("seal-not-read", |s| {
             s.loaded.as_mut().unwrap().needs_reload = true;
@@ -253,6 +266,7 @@ fn what_is_not_less() {
             s.promise.drop_in.as_mut().unwrap().state = DropInState::Stale;
         }),
         (&["sockets-not-seen"], |s| processes(s)[0].sockets = None),
+        (&[], |s| s.container = Some(container(false))),
         // The rest of a connection.
         (&[], |s| held(s).local = None),
         (&[], |s| {

@@ -20,6 +20,29 @@ struct Inspected {
     image: Option<String>,
     image_name: Option<String>,
     image_digest: Option<String>,
+    config: Option<Config>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    healthcheck: Option<HealthCheck>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthCheck {
+    test: Option<Vec<String>>,
+}
+
+impl Inspected {
+    /// Whether Podman runs health checks in it.
+    fn is_checked(&self) -> bool {
+        let config = self.config.as_ref();
+        let check = config.and_then(|config| config.healthcheck.as_ref());
+        let command = check.and_then(|check| check.test.as_ref()?.first());
+        command.is_some_and(|first| !matches!(first.as_str(), "" | "NONE" | "none"))
+    }
 }
 
 /// What is known of a container by its id alone.
@@ -31,6 +54,7 @@ pub(super) fn unnamed(id: String) -> Container {
         image: None,
         image_id: None,
         digest: None,
+        is_health_checked: None,
     }
 }
 
@@ -64,6 +88,7 @@ pub fn name_containers<'a>(containers: impl Iterator<Item = &'a mut Container>) 
         };
         let found: Vec<Inspected> = serde_json::from_str(&answer).unwrap_or_default();
         if let Some(found) = found.into_iter().find(|found| found.id == container.id) {
+            container.is_health_checked = Some(found.is_checked());
             container.name = found.name;
             container.image = found.image_name;
             container.image_id = found.image;

@@ -9,7 +9,7 @@ use super::{Request, Runner, VerifyError};
 use crate::control::Verb;
 use crate::host::User;
 use crate::live;
-use crate::status::{runs, systemd};
+use crate::status::{name_containers, runs, systemd};
 use crate::units::Units;
 
 /// Looks at the processes of the service, and holds them against the copies'.
@@ -18,13 +18,16 @@ pub(super) fn look(
     user: &User,
     reports: &[Reported],
 ) -> Result<Running, VerifyError> {
-    let facts = match request.runner {
+    let mut facts = match request.runner {
         Runner::Manager(manager) => {
             let units = Units::of(manager.scope());
             systemd::facts(manager, &units, &request.service.unit)?
         }
         Runner::Supervisor => of_run(request, user),
     };
+    if let Some(facts) = &mut facts {
+        name_containers(facts.container.iter_mut());
+    }
     let under = |wanted: Place| -> Option<Restrictions> {
         let mut at = reports.iter().filter(|(place, _)| *place == wanted);
         let report = at.next()?.1.as_ref().ok()?;

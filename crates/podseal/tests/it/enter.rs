@@ -386,6 +386,66 @@ fn root_joins_nothing() {
     );
 }
 
+/// A program called podman, which says how it was called.
+fn saying_podman(place: &Place) -> String {
+    let program = place.path("podman");
+    fs::write(&program, "#!/bin/sh\necho \"$@\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    place.text("podman")
+}
+
+/// What a health check runs is in the container and not under the seal. Level
+/// families promises nothing that it could break.
+#[test]
+fn a_container_has_no_health_check() {
+    let place = Place::new();
+    let podman = saying_podman(&place);
+    for (level, before, after) in [
+        (
+            "standard",
+            "run -d x --rm",
+            "run --no-healthcheck -d x --rm",
+        ),
+        (
+            "standard",
+            "--log-level=info container run x",
+            "--log-level=info container run --no-healthcheck x",
+        ),
+        ("standard", "create x", "create --no-healthcheck x"),
+        (
+            "standard",
+            "run --no-healthcheck x",
+            "run --no-healthcheck x",
+        ),
+        (
+            "standard",
+            "run --health-cmd none x",
+            "run --health-cmd none x",
+        ),
+        ("standard", "stop x", "stop x"),
+        ("families", "run -d x", "run -d x"),
+        ("families", "run --health-cmd=/y x", "run --health-cmd=/y x"),
+    ] {
+        let level = format!("--level={level}");
+        let options = ["--join=never", &level];
+        let direct: Vec<&str> = std::iter::once(&*podman).chain(before.split(' ')).collect();
+        let behind_env: Vec<&str> = ["env", "A=1"].into_iter().chain(direct.clone()).collect();
+        for command in [direct, behind_env] {
+            let ended = enter(&place, &options, &command);
+            assert_eq!(ended.stdout, format!("{after}\n"), "{command:?}: {ended:?}");
+        }
+    }
+    for option in [
+        "--health-cmd=/y",
+        "--health-startup-cmd=/y",
+        "--sdnotify=healthy",
+    ] {
+        let name = option.split('=').next().unwrap();
+        enter(&place, &["--join=never"], &[&podman, "run", option, "x"])
+            .expect(228, &[name, "outside the seal", "--level=families"]);
+    }
+}
+
 #[test]
 fn podman_collects_its_garbage_late_unless_it_is_told_when() {
     let place = Place::new();

@@ -302,7 +302,7 @@ fn files_templates_levels_and_scopes() {
 fn what_cannot_be_sealed_is_refused() {
     let place = Place::new();
     let run = |options: &str| format!("ExecStart=/usr/bin/podman run {options} x\n");
-    let good = "--network=none --pull=never --no-healthcheck";
+    let good = "--network=none --pull=never";
     for (lines, socket, id) in [
         (run("--pull=never"), "", "network-not-none"),
         (run("--pull=never --network=host"), "", "network-not-none"),
@@ -343,6 +343,16 @@ fn what_cannot_be_sealed_is_refused() {
         ("ExecStart=relative/path\n".into(), "", "unit-refused"),
         (String::new(), "", "unit-refused"),
         (run(good) + "ExecStartPost=+/bin/true\n", "", "plus-command"),
+        (
+            run(&format!("{good} --health-cmd=/check")),
+            "",
+            "health-check",
+        ),
+        (
+            run(good) + "ExecReload=/usr/bin/podman exec web /reload\n",
+            "",
+            "exec-beside-launcher",
+        ),
         (run(good) + "OpenFile=/x\n", "", "open-file"),
         (run(good) + "FileDescriptorStoreMax=1\n", "", "fd-store"),
         (run(good) + "User=web\n", "", "user-directive"),

@@ -1,9 +1,13 @@
 //! What runs for the container and not under the unit's seal.
 
 use super::container::at;
-use crate::audit::Severity::Warning;
+use crate::audit::Severity::{Error, Warning};
+use crate::audit::command::{Command, file_name};
+use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule};
 use crate::audit::subject::Container;
+use crate::podman::health::{self, HealthCheck};
+use crate::podman::invocation::Verb;
 
 const GOOD: Example = Example {
     unit: "web.service",
@@ -15,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "health-check",
         severity: Warning,
         title: "health checks run outside the seal",
-        why: "Podman has systemd start a timer that runs `podman healthcheck run`: a unit of its own, without this unit's restrictions. A health check of the image itself does the same unless --no-healthcheck is given.",
+        why: "Podman has systemd start a timer that runs `podman healthcheck run`: a unit of its own, without this unit's restrictions. It runs a program of the container's, which whoever took the container over has replaced; handed an activated socket over a UNIX socket, it connects it to any address. An image's own check does the same: `podseal enter` switches it off from level standard on, and without it --no-healthcheck does.",
         fix: "use --no-healthcheck, and look after the service from outside through its socket",
         references: &["podman-healthcheck-run(1)", "podman-run(1)"],
         bad: Example {
@@ -24,6 +28,23 @@ pub(super) const RULES: &[Rule] = &[
         },
         good: GOOD,
         check: Check::Container(health_check),
+    },
+    Rule {
+        id: "exec-beside-launcher",
+        severity: Error,
+        title: "a command in the container outside the launcher's seal",
+        why: "Only what ExecStart= starts is behind `podseal enter`. What another command runs in the container with `podman exec` or `podman healthcheck` is under the unit's directives alone: handed an activated socket by the sealed program over a UNIX socket, it connects it to any address.",
+        fix: "remove the command, or write `podseal enter --` before podman",
+        references: &["podman-exec(1)", "systemd.service(5)"],
+        bad: Example {
+            unit: "web.service",
+            lines: "[Service]\nExecStart=/usr/bin/podseal enter -- /usr/bin/podman run --rm --name=web --network=none --pull=never localhost/web\nExecReload=/usr/bin/podman exec web /reload\n",
+        },
+        good: Example {
+            unit: "web.service",
+            lines: "[Service]\nExecStart=/usr/bin/podseal enter -- /usr/bin/podman run --rm --name=web --network=none --pull=never localhost/web\nExecReload=/usr/bin/podman kill --signal=HUP web\n",
+        },
+        check: Check::Container(exec_beside_launcher),
     },
     Rule {
         id: "auto-update",
@@ -56,21 +77,39 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn health_check(container: &Container<'_>) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    for podman in container.runs() {
-        if podman.flag("no-healthcheck").is_some() {
-            continue;
-        }
-        let checks = podman
-            .all("health-cmd")
-            .chain(podman.all("health-startup-cmd"));
-        faults.extend(
-            checks
-                .filter(|option| option.value.as_deref() != Some("none"))
-                .map(|option| Fault::at(at(option), "this check runs outside the seal")),
-        );
+    container
+        .runs()
+        .filter_map(|podman| match health::check(podman) {
+            HealthCheck::Own(option) => Some(Fault::at(
+                at(option),
+                "this has the container checked from outside the seal",
+            )),
+            HealthCheck::Off | HealthCheck::OfImage => None,
+        })
+        .collect()
+}
+
+fn exec_beside_launcher(container: &Container<'_>) -> Vec<Fault> {
+    let commands = container.subject.commands();
+    if !commands.iter().any(is_launched) {
+        return Vec::new();
     }
-    faults
+    let of_podman = commands
+        .iter()
+        .filter(|command| command.key != "ExecStart" && !is_launched(command))
+        .filter_map(|command| Some((command, command.podman()?)));
+    of_podman
+        .filter(|(_, podman)| podman.verb == Verb::Exec)
+        .map(|(command, _)| {
+            let message = format!("{}= runs a command in the container", command.key);
+            Fault::at(Place::word(&command.origin, &command.path), message)
+        })
+        .collect()
+}
+
+/// Whether a command is Podman's, behind podseal's launcher.
+fn is_launched(command: &Command) -> bool {
+    file_name(&command.path) == "podseal" && command.podman().is_some()
 }
 
 fn auto_update(container: &Container<'_>) -> Vec<Fault> {

@@ -124,3 +124,22 @@ fn flags_may_be_off() {
             .is_some()
     );
 }
+
+#[test]
+fn options_come_behind_the_verb() {
+    for (command, expected) in [
+        ("podman run -d x", "podman run A -d x"),
+        (
+            "podman --runtime=r container run x run",
+            "podman --runtime=r container run A x run",
+        ),
+        ("podman stop x", "podman stop x"),
+    ] {
+        let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        let numbered = Word::numbered(words.iter().map(String::as_str));
+        if let Some(at) = Invocation::parse(&numbered[1..]).behind_run() {
+            words.insert(at, "A".to_owned());
+        }
+        assert_eq!(words.join(" "), expected);
+    }
+}
