@@ -7,4 +7,4 @@ mod containers;
 pub mod runs;
 pub mod systemd;
 
-pub use containers::name_containers;
+pub(crate) use containers::name_containers;

@@ -4,6 +4,7 @@ pub(super) mod comments;
 mod container;
 mod families;
 mod limits;
+mod mounts;
 mod outside;
 mod pause;
 mod podman;
@@ -47,6 +48,10 @@ pub static FAMILIES: &[Family] = &[
     Family {
         title: "The container",
         rules: container::RULES,
+    },
+    Family {
+        title: "What is mounted",
+        rules: mounts::RULES,
     },
     Family {
         title: "The Podman command",

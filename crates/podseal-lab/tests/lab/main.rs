@@ -8,6 +8,7 @@
 mod differential;
 mod facts;
 mod faults;
+mod health;
 mod machine;
 mod pages;
 mod probes;

@@ -61,7 +61,7 @@ pub(super) fn unnamed(id: String) -> Container {
 /// Asks Podman for names and images of containers. What it does not know stays
 /// unknown: containers of users that it cannot be asked as, and one that ended
 /// meanwhile.
-pub fn name_containers<'a>(containers: impl Iterator<Item = &'a mut Container>) {
+pub(crate) fn name_containers<'a>(containers: impl Iterator<Item = &'a mut Container>) {
     let containers: Vec<&mut Container> = containers.collect();
     if containers.is_empty() {
         return;

@@ -4,7 +4,7 @@ use podseal_core::status::document::{SocketUnit, Unit};
 use podseal_core::status::examine;
 use podseal_core::status::facts::{Promise, Service, Socket, State};
 
-use super::containers::unnamed;
+use super::containers::{name_containers, unnamed};
 use crate::control::{Run, UnitStatus};
 use crate::explain::{self, Host};
 use crate::host::User;
@@ -12,7 +12,8 @@ use crate::live::sockets::Tables;
 use crate::live::{self, Whose};
 
 /// What is to be known of a unit, of all that its run has. Why it failed is
-/// looked for where there is a `host` to look at.
+/// looked for, and Podman asked for its container, where there is a `host` to look
+/// at.
 #[must_use]
 pub fn unit(
     run: &Run,
@@ -29,10 +30,13 @@ pub fn unit(
             why,
         }));
     }
-    let facts = Service {
+    let mut facts = Service {
         why,
         ..service(unit, all, user)
     };
+    if host.is_some() {
+        name_containers(facts.container.iter_mut());
+    }
     Unit::Service(Box::new(examine(facts)))
 }
 

@@ -16,7 +16,7 @@ use podseal_core::unit::effective::service;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
-use super::containers::unnamed;
+use super::containers::{name_containers, unnamed};
 use crate::audit::collect;
 use crate::command::CommandError;
 use crate::explain::{self, Host};
@@ -110,7 +110,8 @@ fn templates(units: &Units) -> Vec<UnitName> {
 }
 
 /// Services and sockets by name. Those that systemd does not have are left out.
-/// Why they failed is looked for where there is a `host` to look at.
+/// Why they failed is looked for, and Podman asked for its containers, where there
+/// is a `host` to look at.
 ///
 /// # Errors
 /// systemd could not be asked.
@@ -120,8 +121,15 @@ pub fn named(
     names: &[String],
     host: Option<&Host>,
 ) -> Result<Vec<Unit>, CommandError> {
-    let found = look(manager, units, names, host)?.into_iter();
+    let mut found = look(manager, units, names, host)?;
+    if host.is_some() {
+        name_containers(found.iter_mut().filter_map(|found| match found {
+            Found::Socket(_) => None,
+            Found::Service(facts) => facts.container.as_mut(),
+        }));
+    }
     Ok(found
+        .into_iter()
         .map(|found| match found {
             Found::Socket(unit) => Unit::Socket(unit),
             Found::Service(facts) => Unit::Service(Box::new(examine(*facts))),

@@ -1,13 +1,12 @@
 //! `podseal status` and `podseal list`
 
 use podseal_core::status::document::{self, Document, Unit};
-use podseal_core::status::facts::Container;
 use podseal_core::unit::effective::Scope;
 use podseal_core::unit::name::{NameKind, UnitName};
 use podseal_runtime::command::CommandError;
 use podseal_runtime::explain::Host;
 use podseal_runtime::host::User;
-use podseal_runtime::status::{name_containers, runs, systemd};
+use podseal_runtime::status::{runs, systemd};
 use podseal_runtime::systemd::Manager;
 use podseal_runtime::units::Units;
 
@@ -63,10 +62,8 @@ pub(super) fn status(arguments: &Status) -> u8 {
             Vec::new()
         }
     };
-    let mut document = Document::new(runs, managers);
-    let containers = units_of(&mut document).filter_map(container);
-    name_containers(containers);
-    let is_empty = units_of(&mut document).next().is_none();
+    let document = Document::new(runs, managers);
+    let is_empty = units(&document).next().is_none();
     let written = match arguments.what.format {
         StatusFormat::Json => output::json_pretty(&document),
         StatusFormat::Human if is_empty => {
@@ -128,19 +125,6 @@ fn nothing(document: &Document, scope: Scope) -> String {
 fn units(document: &Document) -> impl Iterator<Item = &Unit> {
     let runs = document.runs.iter().flat_map(|run| &run.units);
     runs.chain(document.systemd.iter().flat_map(|manager| &manager.units))
-}
-
-fn units_of(document: &mut Document) -> impl Iterator<Item = &mut Unit> {
-    let runs = document.runs.iter_mut().flat_map(|run| &mut run.units);
-    let managers = document.systemd.iter_mut();
-    runs.chain(managers.flat_map(|manager| &mut manager.units))
-}
-
-fn container(unit: &mut Unit) -> Option<&mut Container> {
-    match unit {
-        Unit::Service(report) => report.container.as_mut(),
-        Unit::Socket(_) => None,
-    }
 }
 
 /// Whether a unit is one that was asked for: itself, or an instance of the

@@ -21,6 +21,8 @@ macro_rules! run {
     };
 }
 
+pub(super) use run;
+
 const GOOD: Example = run!("--network=none --pull=never");
 
 pub(super) const RULES: &[Rule] = &[
@@ -104,19 +106,6 @@ pub(super) const RULES: &[Rule] = &[
         good: run!("--network=none --pull=never --pid=private"),
         check: Check::Container(host_namespace),
     },
-    Rule {
-        id: "socket-mounted",
-        severity: Error,
-        title: "a socket of the host is mounted into the container",
-        why: "A program in the container can ask what listens behind the socket to do something for it. Podman's, Docker's, D-Bus' and systemd's will start processes outside the seal.",
-        fix: "remove the mount",
-        references: &["podman-run(1)", "podman-system-service(1)"],
-        bad: run!(
-            "--network=none --pull=never --volume=/run/user/1000/podman/podman.sock:/podman.sock"
-        ),
-        good: run!("--network=none --pull=never --volume=web-data:/data"),
-        check: Check::Container(socket_mounted),
-    },
 ];
 
 /// Where an option is: its word, or its value in a file that has only that.
@@ -133,7 +122,7 @@ pub(super) fn at_word(word: &Word<Origin>) -> Place {
 }
 
 /// The faults of each command that makes a container.
-fn each(
+pub(super) fn each(
     container: &Container<'_>,
     check: impl Fn(&Invocation<Origin>) -> Vec<Fault>,
 ) -> Vec<Fault> {
@@ -315,104 +304,9 @@ fn host_namespace(container: &Container<'_>) -> Vec<Fault> {
     })
 }
 
-fn socket_mounted(container: &Container<'_>) -> Vec<Fault> {
-    each(container, |podman| {
-        let mounts = podman.all("volume").chain(podman.all("mount"));
-        mounts
-            .filter_map(|option| {
-                let value = option.value.as_deref()?;
-                let source = mount_source(option.name, value)?;
-                let message = if reaches_socket(source) {
-                    format!("{source} has sockets of services of the host")
-                } else if option.is_open {
-                    format!("podseal cannot tell what {source} is")
-                } else {
-                    return None;
-                };
-                Some(Fault::at(at(option), message))
-            })
-            .collect()
-    })
-}
-
-/// What of the host is mounted: `SOURCE:TARGET`, or `source=` among the words of
-/// `--mount`.
-fn mount_source<'a>(option: &str, value: &'a str) -> Option<&'a str> {
-    if option == "volume" {
-        return value.split_once(':').map(|(source, _)| source);
-    }
-    value.split(',').find_map(|part| {
-        let (key, source) = part.split_once('=')?;
-        matches!(key, "source" | "src").then_some(source)
-    })
-}
-
-/// Whether a path is a socket of a service that starts processes, or a
-/// directory in which such sockets are.
-fn reaches_socket(source: &str) -> bool {
-    const DIRECTORIES: &[&str] = &[
-        "/",
-        "/run",
-        "/var/run",
-        "/run/user",
-        "/run/dbus",
-        "/run/systemd",
-    ];
-    let path = source.trim_end_matches('/');
-    let path = if path.is_empty() && source.starts_with('/') {
-        "/"
-    } else {
-        path
-    };
-    let below = |directory: &str| {
-        let rest = path.strip_prefix(directory)?.strip_prefix('/')?;
-        Some(rest.to_owned())
-    };
-    let is_runtime_directory = below("/run/user").is_some_and(|rest| !rest.contains('/'));
-    let is_specifier = matches!(path, "%t");
-    let name = path.rsplit('/').next().unwrap_or(path);
-    DIRECTORIES.contains(&path)
-        || is_runtime_directory
-        || is_specifier
-        || below("/run/dbus").is_some()
-        || below("/run/systemd").is_some()
-        || path.strip_suffix(".sock").is_some()
-        || path.ends_with("/bus")
-        || matches!(name, "podman" | "systemd" if path.contains("/run/user/") || path.starts_with("%t"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sockets_of_the_host() {
-        for path in [
-            "/run/user/1000/podman/podman.sock",
-            "/run/user/1000/podman",
-            "/run/user/1000",
-            "/run/user/1000/bus",
-            "/run/user/1000/systemd",
-            "/var/run/docker.sock",
-            "/run",
-            "/run/",
-            "/",
-            "%t",
-            "/run/dbus/system_bus_socket",
-            "/run/systemd/private",
-        ] {
-            assert!(reaches_socket(path), "{path}");
-        }
-        for path in [
-            "web-data",
-            "/srv/web",
-            "/run/user/1000/web",
-            "/home/a/sockets",
-            "",
-        ] {
-            assert!(!reaches_socket(path), "{path}");
-        }
-    }
 
     #[test]
     fn pinned_images() {
