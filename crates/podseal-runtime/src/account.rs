@@ -55,6 +55,12 @@ pub enum AccountError {
         /// The name.
         name: String,
     },
+    /// There is no such group.
+    #[error("/etc/group has no group {name}")]
+    UnknownGroup {
+        /// Its name.
+        name: String,
+    },
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -103,6 +109,7 @@ impl AccountError {
             Self::Unknown { .. } => {
                 "give a user of this host; users of DynamicUser= and of directory services have no ranges of ids for rootless Podman".into()
             }
+            Self::UnknownGroup { .. } => "give a group of this host".into(),
             Self::Root { .. } => "leave the user out for root's own Podman".into(),
             Self::Read { .. } => "check that it is a text file".into(),
             Self::NoSubordinateIds { name, .. } => format!(
@@ -199,6 +206,54 @@ impl Account {
             shell: or(shell, "/bin/sh"),
             groups,
         })
+    }
+
+    /// The same in the groups of a service: `group` in the place of the user's
+    /// own, and `more` beside the others (`Group=` and `SupplementaryGroups=`,
+    /// systemd.exec(5)).
+    ///
+    /// # Errors
+    /// There is no such group.
+    pub fn in_groups<'a>(
+        self,
+        group: Option<&str>,
+        more: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, AccountError> {
+        let file = read("/etc/group")?;
+        self.in_groups_of(&file, group, more)
+    }
+
+    fn in_groups_of<'a>(
+        mut self,
+        file: &str,
+        group: Option<&str>,
+        more: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, AccountError> {
+        let id = |name: &str| {
+            let named = file.lines().find_map(|line| {
+                let fields: Vec<&str> = line.split(':').collect();
+                match fields[..] {
+                    [found, _, gid, _] if found == name => gid.parse().ok(),
+                    _ => None,
+                }
+            });
+            let id = named.or_else(|| name.parse().ok());
+            id.ok_or_else(|| AccountError::UnknownGroup {
+                name: name.to_owned(),
+            })
+        };
+        if let Some(group) = group {
+            let (own, instead) = (self.user.gid.as_raw(), id(group)?);
+            self.groups.retain(|found| *found != own);
+            self.groups.push(instead);
+            self.user.gid = Gid::from_raw(instead);
+        }
+        for name in more {
+            self.groups.push(id(name)?);
+        }
+        self.groups.sort_unstable();
+        self.groups.dedup();
+        Ok(self)
     }
 
     /// The directory that logind makes for the user, see pam_systemd(8).
@@ -303,6 +358,27 @@ mod tests {
         }
         let bare = Account::read("bare", PASSWD, GROUP).unwrap();
         assert_eq!((bare.home.as_str(), bare.shell.as_str()), ("/", "/bin/sh"));
+    }
+
+    #[test]
+    fn a_service_has_groups_of_its_own() {
+        let in_groups = |group: Option<&str>, more: &[&'static str]| {
+            let web = Account::read("web", PASSWD, GROUP).unwrap();
+            let found = web.in_groups_of(GROUP, group, more.iter().copied());
+            let found = found.map_err(|error| error.to_string())?;
+            let credentials = found.credentials();
+            Ok::<_, String>((credentials.gid, credentials.groups.to_vec()))
+        };
+        for (group, more, gid, groups) in [
+            (None, &[][..], 980, &[29, 44, 980][..]),
+            (Some("webby"), &[], 45, &[29, 44, 45]),
+            (Some("7"), &["webby", "44"], 7, &[7, 29, 44, 45]),
+            (Some("web"), &[], 980, &[29, 44, 980]),
+        ] {
+            assert_eq!(in_groups(group, more), Ok((gid, groups.to_vec())));
+        }
+        let error = in_groups(None, &["no-such"]).unwrap_err();
+        assert_eq!(error, "/etc/group has no group no-such");
     }
 
     #[test]

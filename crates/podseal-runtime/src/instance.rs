@@ -14,6 +14,7 @@ use crate::host::{self, User};
 #[derive(Debug)]
 pub struct Instance {
     directory: PathBuf,
+    is_kept: bool,
     _lock: File,
 }
 
@@ -123,9 +124,15 @@ impl Instance {
             writeln!(lock, "{}", std::process::id()).map_err(make)?;
             return Ok(Self {
                 directory,
+                is_kept: false,
                 _lock: lock,
             });
         }
+    }
+
+    /// Leaves the directory behind, for whoever takes the name next.
+    pub fn keep(mut self) {
+        self.is_kept = true;
     }
 
     /// The directory, private to the user.
@@ -137,6 +144,9 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         if let Err(error) = fs::remove_dir_all(&self.directory) {
             tracing::warn!(path = %self.directory.display(), %error, "cannot remove run-time directory");
         }
@@ -186,6 +196,20 @@ fn make_private(path: &Path, user: &User) -> Result<(), InstanceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_can_be_taken() {
+        let place = tempfile::tempdir().unwrap();
+        let parent = place.path().join("podseal");
+        let acquire = || Instance::acquire_in(&parent, &User::current(), "one").unwrap();
+        let first = acquire();
+        let path = first.directory().join("file");
+        fs::write(&path, "").unwrap();
+        first.keep();
+        assert!(path.exists());
+        drop(acquire());
+        assert!(!path.exists());
+    }
 
     #[test]
     fn others_that_end_meanwhile_are_no_obstacle() {

@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use podseal_core::probe::Observed;
 use podseal_core::status::facts::{Process, Restrictions, Role};
-use rustix::process::Uid;
+use rustix::process::{Uid, getuid};
 
 use crate::host::{User, status_field};
 use crate::pause;
@@ -107,8 +107,7 @@ pub fn own() -> Option<Observed> {
 /// What a process was under that `user` has run, as [`processes`] has it.
 #[must_use]
 pub fn restrictions(process: &Observed, user: &User) -> Restrictions {
-    let pause = pause::find(user).ok().flatten();
-    let of_pause = pause.map(|pause| Namespaces::of(&pause.pid.as_raw_nonzero().to_string()));
+    let of_pause = pause_of(user).map(|pid| Namespaces::of(&pid.to_string()));
     related(process, &Namespaces::of("self"), of_pause.as_ref())
 }
 
@@ -183,13 +182,17 @@ fn members(whose: &Whose<'_>, snapshot: &Snapshot, own: &Namespaces) -> BTreeSet
 /// this user's Podman knows: by its name alone, Podman itself could be one.
 fn pause_process(of: Option<i32>, user: &User) -> Option<i32> {
     let uid = fs::metadata(format!("/proc/{}", of?)).ok()?.uid();
-    let found = if uid == user.uid.as_raw() {
+    pause_of(&User {
+        uid: Uid::from_raw(uid),
+        ..user.clone()
+    })
+}
+
+fn pause_of(user: &User) -> Option<i32> {
+    let found = if user.uid == getuid() {
         pause::find(user)
     } else {
-        pause::find_of_other(&User {
-            uid: Uid::from_raw(uid),
-            ..user.clone()
-        })
+        pause::find_of_other(user)
     };
     Some(found.ok()??.pid.as_raw_nonzero().get())
 }

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use podseal_core::lifecycle::Exit;
 use podseal_core::probe::{Attempt, Handed, Outcome, PROBES, ProbeReport, ProbeResult};
 
+use crate::account::Account;
 use crate::command::{self, CommandError, LIMIT, Output};
 use crate::probe::HostFile;
 use crate::seal::UNSEALABLE;
@@ -16,6 +18,8 @@ use victims::Victims;
 mod files;
 mod sacrifice;
 mod victims;
+
+pub use files::known;
 
 /// Why a run of the probe program says nothing.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +53,17 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> ProofError {
 /// A socket to hand over, and its name.
 pub type Named<'a> = (&'a str, BorrowedFd<'a>);
 
+/// Another user, as whom root has the probe program run.
+#[derive(Debug, Clone, Copy)]
+pub struct As<'a> {
+    /// The user.
+    pub account: &'a Account,
+    /// The absolute path of podseal.
+    pub podseal: &'a str,
+    /// A directory of root's, where nobody else may write and the user may pass.
+    pub directory: &'a Path,
+}
+
 /// What one run of the probe program needs: sockets that it may ruin, files of
 /// the host, and victims that say whether they were reached.
 #[derive(Debug)]
@@ -64,6 +79,15 @@ impl Trial {
     /// # Errors
     /// See [`ProofError`].
     pub fn new() -> Result<Self, ProofError> {
+        Self::run_as(None)
+    }
+
+    /// The same for the probe program as another user, where there is one: what
+    /// belongs to a user is then that user's.
+    ///
+    /// # Errors
+    /// See [`ProofError`].
+    pub fn run_as(other: Option<&As<'_>>) -> Result<Self, ProofError> {
         let mut sacrifices = Vec::new();
         for probe in PROBES {
             if let Some(handed) = probe.attempt.handed() {
@@ -74,8 +98,11 @@ impl Trial {
         }
         Ok(Self {
             sacrifices,
-            files: files::known(),
-            victims: Victims::new().map_err(failed("make victims"))?,
+            files: match other {
+                None => known(),
+                Some(other) => files::known_to(other)?,
+            },
+            victims: Victims::new(other).map_err(failed("make victims"))?,
         })
     }
 
@@ -86,7 +113,7 @@ impl Trial {
     /// See [`ProofError`].
     pub fn run(&self, command: Vec<String>) -> Result<ProbeReport, ProofError> {
         let command = [command, self.arguments()].concat();
-        self.run_by(&mut |sockets| Ok(command::run_with_sockets(&command, sockets, LIMIT)?))
+        self.run_by(&mut |sockets| Ok(command::run_with_sockets(None, &command, sockets, LIMIT)?))
     }
 
     /// The arguments of podseal that make it the probe program.

@@ -5,35 +5,34 @@
 //! What a copy is, and what its probes say, is decided in
 //! [`podseal_core::verify`].
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use podseal_core::explain::case::Case;
 use podseal_core::explain::journal::Log;
 use podseal_core::explain::short::Short;
-use podseal_core::lifecycle::Exit;
 use podseal_core::policy::level::Level;
 use podseal_core::probe::{Outcome, ProbeReport};
 use podseal_core::unit::effective::service::Service;
 use podseal_core::verify::Place;
-use podseal_core::verify::copy::{Own, oci_runtime};
+use podseal_core::verify::copy::Own;
 use podseal_core::verify::document::{Document, NotTried, Reported};
 use podseal_core::verify::subject::{NoSubject, Subject};
 
-use crate::command::{self, CommandError, LIMIT, Output};
+use crate::account::{Account, AccountError};
+use crate::command::{self, CommandError, LIMIT};
 use crate::control::Run;
 use crate::explain::{self, Host};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
-use crate::proof::{Named, ProofError, Trial};
-use crate::receive::Handover;
+use crate::proof::{As, ProofError, Trial};
 use crate::systemd::Manager;
+use files::Files;
 use run::Running;
 use traces::Traces;
 
+mod files;
 mod run;
 mod running;
 mod same;
@@ -72,6 +71,9 @@ pub enum VerifyError {
         /// Why.
         source: NoSubject,
     },
+    /// Nothing can be run as its user.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// It claims no level.
     #[error("{unit} is not sealed")]
     NotSealed {
@@ -133,6 +135,8 @@ impl VerifyError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Subject { .. } => Some("see what `podseal check` says of it".into()),
+            Self::Account(AccountError::NotRoot { .. }) => Some("run it as root".into()),
+            Self::Account(error) => Some(error.hint()),
             Self::NotSealed { unit } => Some(format!(
                 "seal it: podseal seal {unit}; or hold it to a level all the same, with --level"
             )),
@@ -170,36 +174,68 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
     if let Runner::Manager(manager) = request.runner {
         same::require_current(manager, &unit)?;
     }
-    let user = User::current();
-    traces::remove_old(&user, request.runner)?;
-    let instance = Instance::acquire(&user, &traces::directory_name(std::process::id()))?;
+    let podseal = host::own_executable()
+        .map_err(failed("find podseal's own file"))?
+        .to_string_lossy()
+        .into_owned();
+    let account = account(request, &subject, &podseal)?;
+    let own = User::current();
+    let user = account.as_ref().map_or(&own, |account| &account.user);
+    traces::remove_old(&own, request.runner)?;
+    let instance = Instance::acquire(&own, &traces::directory_name(std::process::id()))?;
+    let mut traces = Traces::new(std::process::id(), request.runner, &instance);
+    let directory = traces
+        .make_directory(account.as_ref(), &instance)
+        .map_err(failed("make a directory for the copies"))?;
     let verification = Verification {
         subject,
         runner: request.runner,
-        user: &user,
-        traces: Traces::new(std::process::id(), request.runner, &instance),
-        podseal: host::own_executable()
-            .map_err(failed("find podseal's own file"))?
-            .to_string_lossy()
-            .into_owned(),
-        directory: instance.directory().to_owned(),
+        user,
+        account: account.as_ref(),
+        directory,
+        traces,
+        podseal,
         end_wanted,
     };
     let outcome = verification.probes();
     let left = verification.traces.remove(verification.subject.podman());
-    let (control, reports) = outcome?;
     if !left.is_empty() {
+        instance.keep();
         return Err(VerifyError::Left { unit, causes: left });
     }
-    let running = running::look(request, &user, &reports)?;
-    Ok(Document::new(&unit, &seal, &control, &reports, running))
+    let (control, reports) = outcome?;
+    let running = running::look(request, user, &reports)?;
+    let mut document = Document::new(&unit, &seal, &control, &reports, running);
+    document.run_as = account.map(|account| account.user.name);
+    Ok(document)
+}
+
+/// The other user as whom systemd starts the service, and so its copies.
+fn account(
+    request: &Request<'_>,
+    subject: &Subject<'_>,
+    podseal: &str,
+) -> Result<Option<Account>, VerifyError> {
+    let (Some(name), Runner::Manager(manager)) = (subject.run_as(), request.runner) else {
+        return Ok(None);
+    };
+    let names = ["Group", "SupplementaryGroups"];
+    let properties = manager.unit_properties(&request.service.unit, &names)?;
+    let group = properties.text("Group");
+    let more = properties.words("SupplementaryGroups");
+    let account = Account::ready(name)?.in_groups(group.as_deref(), more)?;
+    account.require_podseal(podseal)?;
+    Ok(Some(account))
 }
 
 /// One verification.
 struct Verification<'a> {
     subject: Subject<'a>,
     runner: Runner,
+    /// The user of the copies.
     user: &'a User,
+    /// The same, where it is another one than who verifies.
+    account: Option<&'a Account>,
     traces: Traces,
     podseal: String,
     directory: PathBuf,
@@ -218,15 +254,24 @@ impl Verification<'_> {
         Ok((control, reports))
     }
 
-    /// The same probes as a plain process of this user.
+    fn trial(&self) -> Result<Trial, ProofError> {
+        let other = self.account.map(|account| As {
+            account,
+            podseal: &self.podseal,
+            directory: &self.directory,
+        });
+        Trial::run_as(other.as_ref())
+    }
+
+    /// The same probes as a plain process of the user.
     fn control(&self) -> Result<ProbeReport, VerifyError> {
         let run = |before: &[&str], after: &[String]| {
-            let trial = Trial::new()?;
+            let trial = self.trial()?;
             let before = before.iter().map(|word| (*word).to_owned()).collect();
             let own = vec![self.podseal.clone()];
             let command = [before, own, trial.arguments(), after.to_vec()].concat();
             trial.run_by(&mut |sockets| {
-                let output = command::run_with_sockets(&command, sockets, LIMIT);
+                let output = command::run_with_sockets(self.account, &command, sockets, LIMIT);
                 output.map_err(ProofError::from)
             })
         };
@@ -257,28 +302,25 @@ impl Verification<'_> {
 
     /// The probes at a place of the copy, or why there are none.
     fn probe(&self, place: Place) -> Result<Result<ProbeReport, NotTried>, VerifyError> {
-        let trial = Trial::new().map_err(|source| VerifyError::Unsealed { source })?;
-        let path = |name: String| self.directory.join(name).to_string_lossy().into_owned();
-        let files = Files {
-            socket: path(format!("{}.socket", place.word())),
-            wrapper: path(format!("{}/{}", place.word(), self.subject.oci_runtime())),
-            report: path(format!("{}.json", place.word())),
-        };
+        let trial = self
+            .trial()
+            .map_err(|source| VerifyError::Unsealed { source })?;
+        let oci_runtime = self.subject.oci_runtime();
+        let files = Files::new(&self.directory, place, &oci_runtime, self.account);
         let (name, probe) = (self.traces.name(place), trial.arguments());
         let own = Own {
             podseal: &self.podseal,
             name: &name,
             socket: &files.socket,
             oci_runtime: &files.wrapper,
-            directory: &self.directory.to_string_lossy(),
+            directory: &files.ids,
             probe: &probe,
         };
         let text = match self.subject.unit(place, &own) {
             Ok(text) => text,
             Err(why) => return Ok(Err(why.into())),
         };
-        let handover = Handover::listen(files.socket.as_ref())
-            .map_err(|error| failed("listen for a copy")(io::Error::other(error)))?;
+        let handover = files.listen()?;
         let unit = self
             .traces
             .write(place, &text, &self.subject.dropins_for_all())
@@ -351,43 +393,5 @@ impl From<ProofError> for Interruption {
 impl From<VerifyError> for Interruption {
     fn from(error: VerifyError) -> Self {
         Self::Verify(error)
-    }
-}
-
-/// Files of a place.
-struct Files {
-    /// Where the copy is handed its sockets.
-    socket: String,
-    /// The program in the OCI runtime's place.
-    wrapper: String,
-    /// What that writes, as its output is lost.
-    report: String,
-}
-
-impl Files {
-    /// Puts a program into the OCI runtime's place.
-    fn prepare(&self, own: &Own<'_>, sockets: &[Named<'_>]) -> Result<(), VerifyError> {
-        let names: Vec<&str> = sockets.iter().map(|(name, _)| *name).collect();
-        let text = oci_runtime(own, &names, &self.report);
-        let write = || {
-            let path: &Path = self.wrapper.as_ref();
-            fs::create_dir_all(path.parent().unwrap_or(path))?;
-            fs::write(path, text)?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-            match fs::remove_file(&self.report) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            }
-        };
-        write().map_err(failed("write the program for the OCI runtime's place"))
-    }
-
-    /// Puts what it wrote in the place of what was heard of it: Podman fails
-    /// behind it in any case.
-    fn take(&self, output: &mut Output) {
-        output.stdout = fs::read_to_string(&self.report).unwrap_or_default();
-        if !output.stdout.is_empty() {
-            output.exit = Exit::Code(0);
-        }
     }
 }

@@ -3,9 +3,8 @@
 
 use super::Place;
 use super::subject::Subject;
-use crate::audit::command::file_name;
+use crate::audit::command::{RUN_AS, file_name};
 use crate::podman::invocation::Invocation;
-use crate::unit::effective::Scope;
 use crate::unit::exec::ExecPrivileges;
 use crate::unit::quote::{quote, without_specifiers, without_variables};
 use crate::unit::specifier::Specifiers;
@@ -24,7 +23,7 @@ pub struct Own<'a> {
     pub socket: &'a str,
     /// The program that takes the OCI runtime's place there.
     pub oci_runtime: &'a str,
-    /// Where Podman may write ids.
+    /// Where Podman, as whoever runs it, may write ids.
     pub directory: &'a str,
     /// The arguments of podseal that make the probes.
     pub probe: &'a [String],
@@ -110,9 +109,14 @@ impl Subject<'_> {
         line("Type", "oneshot");
         line("TimeoutStartSec", "60");
         line("TimeoutStopSec", "10");
-        if self.service.scope == Scope::User {
+        if self.is_rootless() {
             let program = quote(&format!("+{podseal}"));
-            line("ExecStartPre", &format!("{program} pause ensure --quiet"));
+            let mut command = format!("{program} pause ensure --quiet");
+            if let Some(user) = self.run_as() {
+                let user = without_variables(&without_specifiers(user));
+                command.extend([" ", &quote(&format!("{RUN_AS}={user}"))]);
+            }
+            line("ExecStartPre", &command);
         }
         let program = quote(&format!("{}{podseal}", self.prefix()));
         line("ExecStart", &format!("{program} {}", words.join(" ")));
@@ -253,7 +257,7 @@ impl Subject<'_> {
                 .iter()
                 .any(|word| word == "env" || word.ends_with("/env"));
         let says = before.iter().any(|word| word.starts_with("--join"));
-        if self.service.scope == Scope::User && self.podman().is_some() && is_direct && !says {
+        if self.is_rootless() && self.podman().is_some() && is_direct && !says {
             // receive, its socket, --, podseal, enter
             words.insert(5, "--join=always".to_owned());
         }

@@ -19,6 +19,9 @@ pub struct Document {
     version: u32,
     /// The service.
     pub unit: String,
+    /// The other user as whom it runs, and as whom everything was tried; null
+    /// where that is who verified it.
+    pub run_as: Option<String>,
     /// The level whose promises it is held to.
     pub level: String,
     /// The highest level whose every promise was seen to be kept, at every
@@ -155,6 +158,7 @@ impl Document {
         Self {
             version: VERSION,
             unit: unit.to_owned(),
+            run_as: None,
             level: level.to_string(),
             reached: reached(&probes)
                 .filter(|_| matches!(running.verdict, None | Some(Verdict::Closed)))

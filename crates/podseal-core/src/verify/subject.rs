@@ -9,8 +9,9 @@ use crate::podman::invocation::{Invocation, Verb, Word};
 use crate::policy::families::FamilySet;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
+use crate::unit::effective::Scope;
 use crate::unit::effective::service::Service;
-use crate::unit::exec::ExecPrefixes;
+use crate::unit::exec::{ExecPrefixes, ExecPrivileges};
 use crate::unit::families::{FamilyFilter, FilterMode};
 
 /// A service, and the command of it that starts the container.
@@ -42,9 +43,6 @@ pub enum NoSubject {
     /// What it starts is a shell's to tell.
     #[error("its command is given to a shell (the prefix |)")]
     Shell,
-    /// Its Podman is another user's.
-    #[error("it runs as another user (User=), as whom podseal cannot start copies")]
-    OtherUser,
 }
 
 impl<'a> Subject<'a> {
@@ -55,9 +53,6 @@ impl<'a> Subject<'a> {
     pub fn new(service: &'a Service) -> Result<Self, NoSubject> {
         if !service.loads {
             return Err(NoSubject::NotLoaded);
-        }
-        if service.run_as().is_some() {
-            return Err(NoSubject::OtherUser);
         }
         let lines = service.settings.list("Service", "ExecStart");
         let has_percent = lines.iter().any(|line| line.value.contains("%%"));
@@ -87,6 +82,20 @@ impl<'a> Subject<'a> {
             return Err(NoSubject::Shell);
         }
         Ok(subject.clone())
+    }
+
+    /// The user other than root as whom the system's manager starts the command.
+    #[must_use]
+    pub fn run_as(&self) -> Option<&str> {
+        let stays_root = [ExecPrivileges::Full, ExecPrivileges::NoSetuid];
+        let user = self.service.run_as();
+        user.filter(|_| !stays_root.contains(&self.prefixes.privileges))
+    }
+
+    /// Whether a Podman that it starts is rootless, and so needs its pause process.
+    #[must_use]
+    pub fn is_rootless(&self) -> bool {
+        self.service.scope == Scope::User || self.run_as().is_some()
     }
 
     /// Whether variables in the command are replaced.

@@ -191,15 +191,43 @@ fn commands_of_every_kind() {
     ] {
         assert_eq!(Subject::new(&service(text, &[])).err(), Some(why), "{text}");
     }
-    for (text, why) in [
+}
+
+#[test]
+fn copies_run_as_the_user_that_the_service_does() {
+    let guardian = "+/usr/bin/podseal pause ensure --quiet";
+    let of_web = format!("{guardian} --run-as=web");
+    for (scope, user, prefix, run_as, expected) in [
         (
-            "User=web\nExecStart=podman run x\n",
-            Some(NoSubject::OtherUser),
+            Scope::System,
+            "User=web\nGroup=www\n",
+            "",
+            Some("web"),
+            Some(&*of_web),
         ),
-        ("User=root\nExecStart=podman run x\n", None),
+        (Scope::System, "User=%p\n", "", Some("web"), Some(&*of_web)),
+        // With these it stays root.
+        (Scope::System, "User=web\n", "+", None, None),
+        (Scope::System, "User=web\n", "!", None, None),
+        (Scope::System, "User=root\n", "", None, None),
+        (Scope::System, "", "", None, None),
+        // No other user's manager can become somebody.
+        (Scope::User, "User=web\n", "", None, Some(guardian)),
     ] {
-        let service = service_in(Scope::System, &format!("[Service]\n{text}"), &[]);
-        assert_eq!(Subject::new(&service).err(), why, "{text}");
+        let text = format!(
+            "[Service]\n{user}SupplementaryGroups=audio\n\
+             ExecStart={prefix}/usr/bin/podseal enter -- /usr/bin/podman run x\n"
+        );
+        let service = service_in(scope, &text, &[]);
+        let subject = Subject::new(&service).expect("a command");
+        assert_eq!(subject.run_as(), run_as, "{text}");
+        let unit = subject.unit(Place::Podman, &OWN).expect("made");
+        assert_eq!(line(&unit, "ExecStartPre"), expected, "{unit}");
+        let joins = unit.contains("enter --join=always --");
+        assert_eq!(joins, expected.is_some(), "{unit}");
+        let kept = user.replace("%p", "web");
+        assert!(unit.contains(&kept), "{unit}");
+        assert_eq!(line(&unit, "SupplementaryGroups"), Some("audio"), "{unit}");
     }
 }
 

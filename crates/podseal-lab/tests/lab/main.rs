@@ -17,3 +17,5 @@ mod run_as;
 mod status;
 mod up;
 mod verify;
+mod verify_run_as;
+mod web;

@@ -12,6 +12,9 @@ use crate::account::Account;
 
 use super::{CommandError, CommandLine, Output, Start, exit_of, start};
 
+/// The most that is read of what another user's process says, in bytes.
+const LONGEST: usize = 16 << 20;
+
 /// How long it may take to read what a command said that has ended.
 const TO_READ: Duration = Duration::from_millis(100);
 
@@ -21,7 +24,7 @@ const TO_READ: Duration = Duration::from_millis(100);
 /// It could not be run or took too long. A failing status is no error here,
 /// see [`Output::success`].
 pub fn run(command: &[String], limit: Duration) -> Result<Output, CommandError> {
-    run_with(command, &[], &[], limit)
+    run_as(None, command, limit)
 }
 
 /// As [`run`], as another user where there is one: with nothing of this process
@@ -46,35 +49,23 @@ pub fn run_with_environment(
     environment: &[(&str, Option<&str>)],
     limit: Duration,
 ) -> Result<Output, CommandError> {
-    run_with(command, environment, &[], limit)
+    begin(command, environment, &[], None)?.end(limit, Instant::now() + limit)
 }
 
-/// As [`run`], with sockets that are handed to the command, each with its name.
+/// As [`run_as`], with sockets that are handed to the command, each with its name.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with_sockets(
+    account: Option<&Account>,
     command: &[String],
     sockets: &[(&str, BorrowedFd<'_>)],
     limit: Duration,
 ) -> Result<Output, CommandError> {
     let (names, sockets): (Vec<&str>, Vec<BorrowedFd<'_>>) = sockets.iter().copied().unzip();
     let names = names.join(":");
-    run_with(
-        command,
-        &[("LISTEN_FDNAMES", Some(&names))],
-        &sockets,
-        limit,
-    )
-}
-
-fn run_with(
-    command: &[String],
-    changes: &[(&str, Option<&str>)],
-    sockets: &[BorrowedFd<'_>],
-    limit: Duration,
-) -> Result<Output, CommandError> {
-    begin(command, changes, sockets, None)?.end(limit, Instant::now() + limit)
+    let changes = [("LISTEN_FDNAMES", Some(names.as_str()))];
+    begin(command, &changes, &sockets, account)?.end(limit, Instant::now() + limit)
 }
 
 /// A command for [`run_all`].
@@ -112,6 +103,7 @@ struct Begun {
     line: CommandLine,
     pid: Pid,
     pipes: [PipeReader; 2],
+    longest: usize,
 }
 
 fn begin(
@@ -144,18 +136,24 @@ fn begin(
         line,
         pid,
         pipes: [stdout, stderr],
+        longest: account.map_or(usize::MAX, |_| LONGEST),
     })
 }
 
 impl Begun {
     /// Waits until `deadline`, which is what is left of `limit`.
     fn end(self, limit: Duration, deadline: Instant) -> Result<Output, CommandError> {
-        let Self { line, pid, pipes } = self;
+        let Self {
+            line,
+            pid,
+            pipes,
+            longest,
+        } = self;
         let lost = |source: io::Error| CommandError::Lost {
             command: line.clone(),
             source,
         };
-        let texts = read_both(pipes, deadline);
+        let texts = read_both(pipes, deadline, longest);
         if !matches!(texts, Ok(Some(_))) {
             // It leads a session, so this reaches what it started, too. It may
             // have ended by itself meanwhile.
@@ -181,7 +179,11 @@ impl Begun {
 }
 
 /// Reads both pipes to their ends; none when `deadline` passes before.
-fn read_both(mut pipes: [PipeReader; 2], deadline: Instant) -> io::Result<Option<[String; 2]>> {
+fn read_both(
+    mut pipes: [PipeReader; 2],
+    deadline: Instant,
+    longest: usize,
+) -> io::Result<Option<[String; 2]>> {
     let mut texts = [Vec::new(), Vec::new()];
     let mut open = [true, true];
     while open.contains(&true) {
@@ -204,6 +206,9 @@ fn read_both(mut pipes: [PipeReader; 2], deadline: Instant) -> io::Result<Option
             let mut buffer = [0; 16384];
             match pipes[index].read(&mut buffer)? {
                 0 => open[index] = false,
+                count if count > longest.saturating_sub(texts[index].len()) => {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
                 count => texts[index].extend_from_slice(&buffer[..count]),
             }
         }
@@ -248,6 +253,14 @@ mod tests {
             (output.stdout.len(), output.stderr.len()),
             (300_000, 300_000)
         );
+    }
+
+    #[test]
+    fn what_another_user_says_has_an_end() {
+        let mut begun = begin(&words(&["yes"]), &[], &[], None).unwrap();
+        begun.longest = 100_000;
+        let error = begun.end(LIMIT, Instant::now() + LIMIT).unwrap_err();
+        assert_eq!(error.to_string(), "lost touch with yes");
     }
 
     #[test]

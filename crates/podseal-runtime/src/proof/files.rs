@@ -5,11 +5,24 @@ use std::path::{Path, PathBuf};
 
 use podseal_core::probe::{Attempt, Base, Location, PROBES};
 
+use super::{As, ProofError};
+use crate::command::{self, LIMIT};
 use crate::probe::HostFile;
 
 /// Those that are there, as this process's environment says.
-pub(super) fn known() -> Vec<HostFile> {
+#[must_use]
+pub fn known() -> Vec<HostFile> {
     known_by(&|name| std::env::var_os(name))
+}
+
+/// Those of another user, as a process says that is this user.
+pub(super) fn known_to(other: &As<'_>) -> Result<Vec<HostFile>, ProofError> {
+    let command = [other.podseal, "probe", "--list-files"].map(str::to_owned);
+    let listed = command::run_as(Some(other.account), &command, LIMIT)?.success()?;
+    Ok(listed
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect())
 }
 
 fn known_by(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<HostFile> {

@@ -6,18 +6,23 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, PipeWriter, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, lchown};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
+use super::As;
+use crate::account::Account;
 use crate::command::{self, Start};
 use crate::probe::HostFile;
 
-/// How long somebody who connected may take to say who they are.
+/// How long those who connected may take to say who they are.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many may come by: many times the probes that there are.
+const MOST: usize = 10_000;
 
 /// The victims of one run of the probe program.
 #[derive(Debug)]
@@ -33,7 +38,8 @@ pub(super) struct Victims {
 }
 
 impl Victims {
-    pub(super) fn new() -> io::Result<Self> {
+    /// Those of this user, or of another one.
+    pub(super) fn new(other: Option<&As<'_>>) -> io::Result<Self> {
         let ipv4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = ipv4.local_addr()?.port();
         let token = format!("podseal-{}-{port}", std::process::id());
@@ -43,8 +49,8 @@ impl Victims {
             ipv6: TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok(),
             datagram: UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?,
             abstract_socket: UnixListener::bind_addr(&address)?,
-            path_socket: PathSocket::bind(&token)?,
-            bystander: Bystander::start()?,
+            path_socket: PathSocket::bind(&token, other)?,
+            bystander: Bystander::start(other.map(|other| other.account))?,
             token,
         })
     }
@@ -77,26 +83,27 @@ impl Victims {
     /// The probes that got through to somebody.
     pub(super) fn reached(&self) -> io::Result<BTreeSet<String>> {
         let mut said = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
         for listener in std::iter::once(&self.ipv4).chain(&self.ipv6) {
             listener.set_nonblocking(true)?;
             while let Some((connection, _)) = waiting(listener.accept())? {
                 connection.set_nonblocking(false)?;
-                connection.set_read_timeout(Some(PATIENCE))?;
-                said.push(line(connection));
+                connection.set_read_timeout(Some(until(deadline)))?;
+                add(&mut said, line(connection))?;
             }
         }
         for listener in [&self.abstract_socket, &self.path_socket.listener] {
             listener.set_nonblocking(true)?;
             while let Some((connection, _)) = waiting(listener.accept())? {
                 connection.set_nonblocking(false)?;
-                connection.set_read_timeout(Some(PATIENCE))?;
-                said.push(line(connection));
+                connection.set_read_timeout(Some(until(deadline)))?;
+                add(&mut said, line(connection))?;
             }
         }
         self.datagram.set_nonblocking(true)?;
         let mut datagram = [0; 256];
         while let Some(length) = waiting(self.datagram.recv(&mut datagram))? {
-            said.push(line(&datagram[..length]));
+            add(&mut said, line(&datagram[..length]))?;
         }
         let ids = said.iter().filter_map(|line| {
             let (token, id) = line.split_once(' ')?;
@@ -104,6 +111,21 @@ impl Victims {
         });
         Ok(ids.collect())
     }
+}
+
+/// What is left of the time to wait; what was said already is heard in any case.
+fn until(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.max(Duration::from_millis(10))
+}
+
+/// Somebody could go on coming by for ever, and is then no probe.
+fn add(said: &mut Vec<String>, line: String) -> io::Result<()> {
+    if said.len() == MOST {
+        return Err(io::Error::other("too many came by"));
+    }
+    said.push(line);
+    Ok(())
 }
 
 fn waiting<T>(accepted: io::Result<T>) -> io::Result<Option<T>> {
@@ -131,12 +153,17 @@ struct PathSocket {
 }
 
 impl PathSocket {
-    fn bind(name: &str) -> io::Result<Self> {
-        let directory = directory();
+    fn bind(name: &str, other: Option<&As<'_>>) -> io::Result<Self> {
+        let directory = other.map_or_else(directory, |other| other.directory.to_owned());
         let path = directory.join(name);
         // It fails where there is something, so what is removed is ours.
         let listener = UnixListener::bind(&path)?;
-        Ok(Self { listener, path })
+        let socket = Self { listener, path };
+        if let Some(other) = other {
+            // Who is not its owner may not connect to it.
+            lchown(&socket.path, Some(other.account.user.uid.as_raw()), None)?;
+        }
+        Ok(socket)
     }
 }
 
@@ -168,7 +195,7 @@ impl Drop for PathSocket {
     }
 }
 
-/// A process of this user that does nothing.
+/// A process of the user that does nothing.
 #[derive(Debug)]
 struct Bystander {
     pid: Pid,
@@ -179,7 +206,7 @@ struct Bystander {
 }
 
 impl Bystander {
-    fn start() -> io::Result<Self> {
+    fn start(account: Option<&Account>) -> io::Result<Self> {
         let (read, write) = io::pipe()?;
         let null = File::options().write(true).open("/dev/null")?;
         let command = ["sh", "-c", "read -r _ <&3"].map(str::to_owned);
@@ -187,7 +214,7 @@ impl Bystander {
             program: command.first().map_or("", String::as_str),
             arguments: &command,
             directory: None,
-            account: None,
+            account,
             mark: None,
             environment: &[],
             stdout: null.as_fd(),
@@ -228,7 +255,7 @@ mod tests {
 
     #[test]
     fn victims_know_those_who_came_by_way_of_their_own_run() {
-        let victims = Victims::new().unwrap();
+        let victims = Victims::new(None).unwrap();
         let address = victims.ipv4.local_addr().unwrap();
         let token = victims.token.clone();
         for said in [

@@ -19,6 +19,13 @@ use crate::receive::{Client, Handover};
 /// How long a copy may take to start and make its probes.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// The most that is read of what a copy says, in bytes: many times what the
+/// probes have to say.
+pub(super) const LONGEST: u64 = 1 << 20;
+
+/// How often a pipe is read before the next one: more than it holds (pipe(7)).
+const READS: usize = 64;
+
 /// A copy to run.
 pub(super) struct Running<'a> {
     /// What starts it.
@@ -64,7 +71,11 @@ impl Stream {
         let mut buffer = [0; 16384];
         match self.pipe.read(&mut buffer)? {
             0 => self.is_open = false,
-            count => self.text.extend_from_slice(&buffer[..count]),
+            count if (self.text.len() as u64) < LONGEST => {
+                self.text.extend_from_slice(&buffer[..count]);
+            }
+            // More is no report, and nobody is to wait for being read.
+            _ => {}
         }
         Ok(())
     }
@@ -190,7 +201,11 @@ impl Copy {
 
     fn read(&mut self) -> io::Result<()> {
         for stream in [&mut self.report, &mut self.said, &mut self.starter] {
-            while stream.is_open && is_ready(&stream.pipe) {
+            // One that goes on talking does not keep the others, and us, waiting.
+            for _ in 0..READS {
+                if !stream.is_open || !is_ready(&stream.pipe) {
+                    break;
+                }
                 stream.read()?;
             }
         }
@@ -201,4 +216,31 @@ impl Copy {
 fn is_ready(fd: &impl AsFd) -> bool {
     let mut fds = [PollFd::new(fd, PollFlags::IN)];
     matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_that_goes_on_talking_has_an_end() {
+        let endless = || {
+            let file = File::open("/dev/zero").unwrap();
+            Stream::new(PipeReader::from(OwnedFd::from(file)))
+        };
+        let mut copy = Copy {
+            report: endless(),
+            said: endless(),
+            starter: endless(),
+            client: None,
+        };
+        for _ in 0..3 {
+            copy.read().unwrap();
+            assert!(copy.starter.is_open);
+            assert_eq!(copy.starter.text.len() as u64, LONGEST);
+        }
+    }
 }

@@ -13,11 +13,13 @@ use podseal_core::unit::name::UnitName;
 use podseal_core::verify::Place;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Runner, VerifyError, failed};
+use super::{Runner, VerifyError, failed, files};
+use crate::account::Account;
 use crate::command::{self, LIMIT};
 use crate::host::{self, User};
 use crate::instance::{Instance, InstanceError};
 use crate::proof;
+use crate::systemd::Manager;
 
 /// How the directories of verifications begin.
 const DIRECTORY: &str = "verify-";
@@ -37,7 +39,16 @@ pub(super) struct Traces {
     runner: Runner,
     /// Where its unit files are.
     units: PathBuf,
+    /// The other user whose the copies are, if root could become this user.
+    account: Option<Account>,
+    /// The directory with what that user has to reach, or root to start.
+    shared: Option<PathBuf>,
 }
+
+/// Where it stands whose the copies are, nothing for one's own, and which
+/// directory was made for them, a line each: in the verification's own directory,
+/// before anything is.
+const RECORD: &str = "run-as";
 
 impl Traces {
     pub(super) fn new(id: u32, runner: Runner, instance: &Instance) -> Self {
@@ -50,7 +61,69 @@ impl Traces {
                 .join("systemd/user"),
             Runner::Supervisor => instance.directory().join("units"),
         };
-        Self { id, runner, units }
+        Self {
+            id,
+            runner,
+            units,
+            account: None,
+            shared: None,
+        }
+    }
+
+    /// What is left of one that was killed.
+    fn left(id: u32, runner: Runner, instance: &Instance) -> Self {
+        let record = fs::read_to_string(instance.directory().join(RECORD)).unwrap_or_default();
+        let Some((user, directory)) = record.trim_end().split_once('\n') else {
+            return Self::new(id, runner, instance);
+        };
+        // All of it is removed, so a record that is torn must not count.
+        let shared = Some(PathBuf::from(directory)).filter(|path| path.ends_with(files::name(id)));
+        if user.is_empty() {
+            return Self {
+                shared,
+                ..Self::new(id, runner, instance)
+            };
+        }
+        let manager = Manager::reach(Scope::System).map_or(runner, Runner::Manager);
+        // A user that is gone, or has no run-time directory, has no container.
+        let account = Account::ready(user);
+        let account =
+            account.inspect_err(|error| tracing::warn!(%error, "not asking the user's Podman"));
+        Self {
+            account: account.ok(),
+            shared,
+            ..Self::new(id, manager, instance)
+        }
+    }
+
+    /// Makes the directory for files of the copies: another one than that of the
+    /// verification where these run as another user, who may not enter that, or
+    /// where no program can be started from it.
+    pub(super) fn make_directory(
+        &mut self,
+        account: Option<&Account>,
+        instance: &Instance,
+    ) -> io::Result<PathBuf> {
+        let own = instance.directory();
+        let is_root = User::current().uid.is_root();
+        if account.is_none() && (!is_root || files::has_programs(own)) {
+            files::make_ids(own)?;
+            return Ok(own.to_owned());
+        }
+        let directory = files::shared_directory(self.id);
+        let user = account.map_or("", |account| &account.user.name);
+        let record = format!("{user}\n{}\n", directory.display());
+        fs::write(instance.directory().join(RECORD), record)?;
+        if let Err(error) = files::make_shared(&directory, account) {
+            // What was there before is nobody's to remove.
+            if error.kind() != ErrorKind::AlreadyExists {
+                remove_directory(&directory)?;
+            }
+            return Err(error);
+        }
+        self.account = account.cloned();
+        self.shared = Some(directory.clone());
+        Ok(directory)
     }
 
     /// The name of the copy for a place: of its unit, and of its container.
@@ -120,6 +193,11 @@ impl Traces {
                 left.push(format!("{}: {error}", path.display()));
             }
         }
+        if let Some(shared) = &self.shared
+            && let Err(error) = remove_directory(shared)
+        {
+            left.push(format!("{}: {error}", shared.display()));
+        }
         left
     }
 
@@ -133,7 +211,8 @@ impl Traces {
             .map(str::to_owned)
             .to_vec();
         command.extend(names);
-        let removed = command::run(&command, LIMIT).and_then(command::Output::success);
+        let removed = command::run_as(self.account.as_ref(), &command, LIMIT)
+            .and_then(command::Output::success);
         removed.err().map(|error| error.to_string())
     }
 }
@@ -170,13 +249,14 @@ pub(super) fn remove_old(user: &User, runner: Runner) -> Result<(), VerifyError>
         } else {
             runner
         };
-        let traces = Traces::new(id, runner, &instance);
+        let traces = Traces::left(id, runner, &instance);
         for place in Place::ALL {
             end_run(user, &traces.run_name(place));
         }
         let mut causes = traces.remove(None);
         causes.extend(proof::remove_left(id).err().map(|error| error.to_string()));
         if !causes.is_empty() {
+            instance.keep();
             let unit = format!("an earlier verification ({name})");
             return Err(VerifyError::Left { unit, causes });
         }

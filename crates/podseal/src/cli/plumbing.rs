@@ -130,6 +130,11 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "WAY:DEVICE:INODE:PATH")]
     pub(crate) file: Vec<HostFile>,
 
+    /// Only say which files of the host the ways of this user are about, one a
+    /// line.
+    #[arg(long, exclusive = true)]
+    pub(crate) list_files: bool,
+
     /// What to write to whoever is reached, before the way's name.
     #[arg(long, value_name = "TEXT")]
     pub(crate) token: Option<String>,

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use podseal_runtime::probe::{self, Outside, Sacrifice};
+use podseal_runtime::proof;
 use podseal_sys::listen_fds::{ListenFdsError, listen_fds};
 use rustix::process::Pid;
 
@@ -10,6 +11,10 @@ use crate::cli::Probe;
 use crate::{exit, output};
 
 pub(super) fn run(arguments: Probe) -> u8 {
+    if arguments.list_files {
+        let lines = proof::known().into_iter().map(|file| format!("{file}\n"));
+        return output::text(&lines.collect::<String>());
+    }
     let sockets = match listen_fds() {
         Ok(sockets) => sockets,
         Err(ListenFdsError::NotActivated { .. }) => Vec::new(),

@@ -57,6 +57,8 @@ pub(super) fn text(document: &Document) -> String {
 /// What it comes to, in one line.
 pub(super) fn headline(document: &Document) -> String {
     let Document { unit, level, .. } = document;
+    let user = document.run_as.as_ref();
+    let user = user.map_or(String::new(), |user| format!(" (as {user})"));
     let what = match document.verdict {
         Verdict::Open if !document.copies_are_open() => {
             format!("copies of it keep what level {level} promises, but what runs is LESS")
@@ -79,7 +81,7 @@ pub(super) fn headline(document: &Document) -> String {
     };
     let reached = document.reached.as_ref();
     let reached = reached.map_or_else(|| "no level".to_owned(), |level| format!("level {level}"));
-    format!("{unit}: {what}; proven: {reached}")
+    format!("{unit}{user}: {what}; proven: {reached}")
 }
 
 /// The service itself.
