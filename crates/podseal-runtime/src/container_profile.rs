@@ -117,14 +117,13 @@ pub fn make_from(path: &Path, seal: &Seal) -> Result<String, ProfileError> {
     })
 }
 
-/// Makes the profile and writes it into `directory`; returns its path.
+/// Writes a profile into `directory`; returns its path.
 ///
 /// # Errors
-/// See [`ProfileError`].
-pub fn write(podman: &Podman, seal: &Seal, directory: &Path) -> Result<PathBuf, ProfileError> {
+/// It cannot be written.
+pub fn write(profile: &str, directory: &Path) -> Result<PathBuf, ProfileError> {
     let path = directory.join("seccomp.json");
-    let text = make(podman, seal)?;
-    match fs::write(&path, text) {
+    match fs::write(&path, profile) {
         Ok(()) => Ok(path),
         Err(source) => Err(ProfileError::Write { path, source }),
     }

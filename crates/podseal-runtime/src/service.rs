@@ -428,8 +428,8 @@ fn add_container(
     settings.kind = Kind::Notify;
     let outside = |words| vec![Command::new(words).ignoring_failure().unrestricted()];
     let mut start = container.run();
-    if request.seal.level >= Level::Strict {
-        make_strict(&mut start, &engine.podman, &request.seal, instance)?;
+    if let Some(profile) = &engine.profile {
+        make_strict(&mut start, &engine.podman, &request.seal, profile, instance)?;
     }
     settings.start = vec![Command::new(start)];
     settings.stop = outside(container.stop());
@@ -442,6 +442,7 @@ fn make_strict(
     command: &mut Vec<String>,
     podman: &Podman,
     seal: &Seal,
+    profile: &str,
     instance: &Instance,
 ) -> Result<(), PrepareError> {
     let words = Word::numbered(command.iter().map(String::as_str));
@@ -460,7 +461,7 @@ fn make_strict(
             fix: pinned.map_or_else(|| found.fix.to_owned(), |image| format!("name it {image}")),
         });
     }
-    let profile = container_profile::write(podman, seal, instance.directory())?;
+    let profile = container_profile::write(profile, instance.directory())?;
     let options = strict::options(&seal.mechanisms(), &profile.to_string_lossy());
     if let Some(at) = strict::place(&invocation) {
         command.splice(at..at, options);

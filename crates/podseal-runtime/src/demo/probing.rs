@@ -147,7 +147,8 @@ impl Demo {
             None => (Vec::new(), IMAGE.to_owned()),
             Some(seal) => {
                 let podman = &self.engine.podman;
-                let profile = container_profile::write(podman, seal, self.instance.directory())?;
+                let profile = container_profile::make(podman, seal)?;
+                let profile = container_profile::write(&profile, self.instance.directory())?;
                 let profile = profile.to_string_lossy();
                 let image = strict::pinned(IMAGE, &podman.digest(IMAGE)?);
                 (strict::options(&seal.mechanisms(), &profile), image)

@@ -116,7 +116,9 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
     image?;
     let form = form(request, &place, info.version)?;
     let instance = Instance::acquire(&user, &format!("up-{name}-{}", std::process::id()))?;
-    let choice = choose(request, &info.oci_runtime, &user, &instance)?;
+    let profile = container_profile::for_level(&request.seal())?;
+    let default = &info.oci_runtime;
+    let choice = choose(request, default, profile.as_deref(), &user, &instance)?;
     let is_default = request.oci_runtime.is_none() && choice.path == info.oci_runtime;
     let oci_runtime = (!is_default).then(|| choice.path.display().to_string());
     let wanted = wanted(request, &podman, oci_runtime.clone())?;
@@ -132,7 +134,6 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
     for own in std::iter::once(&layout.unit).chain(&layout.sockets) {
         require_free(&units, &layout.place, own)?;
     }
-    let profile = container_profile::for_level(&request.seal())?;
     let seal = layout.seal(request, profile, &units, &instance, &files)?;
     let drop_in = seal.change.path.clone();
     // The profile before the drop-in that names it.
@@ -324,6 +325,7 @@ fn form(request: &Request, place: &Place, podman: Version) -> Result<Form, UpErr
 fn choose(
     request: &Request,
     default: &Path,
+    profile: Option<&str>,
     user: &User,
     instance: &Instance,
 ) -> Result<Choice, EngineError> {
@@ -334,7 +336,7 @@ fn choose(
     }
     let mut choice = match (wanted, &request.account) {
         (None, Some(account)) => oci_runtime::choose_as(account, &request.podseal, default, &seal)?,
-        _ => oci_runtime::choose(wanted, default, &seal, user, instance)?,
+        _ => oci_runtime::choose(wanted, default, &seal, profile, user, instance)?,
     };
     if choice.path.is_relative() {
         let path = fs::canonicalize(&choice.path).map_err(|source| RuntimeError::Trial {

@@ -1,6 +1,7 @@
 //! `podseal choose-runtime`
 
 use podseal_core::policy::seal::Seal;
+use podseal_runtime::container_profile;
 use podseal_runtime::engine::EngineError;
 use podseal_runtime::host::User;
 use podseal_runtime::instance::{Instance, InstanceError};
@@ -43,6 +44,8 @@ fn choose(arguments: ChooseRuntime) -> Result<oci_runtime::Choice, ChooseError> 
     if user.is_rootless() {
         pause::ensure(&user).map_err(EngineError::from)?;
     }
-    let choice = oci_runtime::choose(None, &arguments.default, &seal, &user, &instance);
+    let profile = container_profile::for_level(&seal).map_err(EngineError::from)?;
+    let (default, profile) = (&arguments.default, profile.as_deref());
+    let choice = oci_runtime::choose(None, default, &seal, profile, &user, &instance);
     Ok(choice.map_err(EngineError::from)?)
 }
