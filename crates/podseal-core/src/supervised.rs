@@ -96,8 +96,8 @@ impl ServiceUnit {
             _ if outside => Some("its ExecStart= has a +".into()),
             Some(seal) if seal.holds() => None,
             Some(seal) if !seal.without.families => Some(format!(
-                "RestrictAddressFamilies= leaves it {}",
-                seal.families
+                "it may make sockets of {} as well",
+                seal.wider_families()
             )),
             _ => Some("without RestrictAddressFamilies= it may use every socket family".into()),
         }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::running::Running;
-use super::{Goal, Place, Verdict, evidence, is_absent, is_made_at, is_promised, judge};
+use super::{
+    Goal, Place, Verdict, evidence, given_up_by, is_absent, is_made_at, is_promised, judge,
+};
 use crate::explain::short::Short;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
@@ -21,6 +23,8 @@ pub struct Document {
     pub unit: String,
     /// The level whose promises it is held to.
     pub level: String,
+    /// The options that give up something of that level, on purpose.
+    pub given_up: Vec<String>,
     /// The highest level whose every promise was seen to be kept, at every
     /// place; null where not even the lowest was, or the service runs with less
     /// than its copies.
@@ -94,6 +98,8 @@ pub struct Finding {
     pub place: Place,
     /// Whether the level that the service is held to promises that it fails.
     pub is_promised: bool,
+    /// The option that gives up what the level promises; null where none does.
+    pub given_up_by: Option<String>,
     /// What it says.
     pub verdict: Verdict,
     /// What came of it.
@@ -137,6 +143,7 @@ impl Document {
                 Finding {
                     place: *place,
                     is_promised: is_promised(probe, seal, *place),
+                    given_up_by: given_up_by(probe, seal, *place).map(str::to_owned),
                     verdict: judge(probe, seal, *place, &without, &sealed),
                     evidence: Evidence::new(probe, &sealed, report.as_ref().ok()),
                 }
@@ -156,6 +163,11 @@ impl Document {
             version: VERSION,
             unit: unit.to_owned(),
             level: level.to_string(),
+            given_up: seal
+                .given_up()
+                .into_iter()
+                .map(|part| part.option)
+                .collect(),
             reached: reached(&probes)
                 .filter(|_| matches!(running.verdict, None | Some(Verdict::Closed)))
                 .map(|level| level.to_string()),
@@ -170,11 +182,7 @@ impl Document {
                 .collect(),
             probes,
             running,
-            residual_risks: seal
-                .residual_risks()
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            residual_risks: seal.residual_risks(),
         }
     }
 }

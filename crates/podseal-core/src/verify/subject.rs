@@ -157,8 +157,13 @@ impl<'a> Subject<'a> {
     pub fn seal(&self, level: Option<Level>) -> Option<Seal> {
         let before = self.words.get(..self.command).unwrap_or_default();
         let has = |option: &str| before.iter().any(|word| word == option);
+        // Of two lists, only what is in both can be made.
+        let families = value_of(before, "--families")
+            .filter(|_| !self.is_local())
+            .and_then(|families| FamilySet::parse(families).ok());
         Some(Seal {
             level: level.or_else(|| self.level())?,
+            families: families.unwrap_or_default(),
             allow_udp: has("--allow-udp"),
             allow_connect: has("--allow-connect"),
             best_effort: has("--best-effort"),
@@ -175,26 +180,33 @@ impl<'a> Subject<'a> {
             .windows(2)
             .position(|pair| file_name(&pair[0]) == "podseal" && pair[1] == "enter");
         if let Some(at) = launcher {
-            let options = &before[at + 2..];
-            let value = options.iter().enumerate().find_map(|(at, option)| {
-                let value = option.strip_prefix("--level")?;
-                match value.strip_prefix('=') {
-                    Some(value) => Some(value),
-                    None if value.is_empty() => options.get(at + 1).map(String::as_str),
-                    None => None,
-                }
-            });
-            return match value {
+            return match value_of(&before[at + 2..], "--level") {
                 None => Some(Level::default()),
                 Some(name) => Level::ALL.into_iter().find(|l| l.to_string() == name),
             };
         }
+        self.is_local().then_some(Level::Families)
+    }
+
+    /// Whether systemd leaves no families but those that Podman needs.
+    fn is_local(&self) -> bool {
         let families = &self.service.sandbox.families;
         [&families.le_v260, &families.ge_v261]
             .into_iter()
             .all(leaves_local_families)
-            .then_some(Level::Families)
     }
+}
+
+/// The value of a launcher's option.
+fn value_of<'a>(options: &'a [String], name: &str) -> Option<&'a str> {
+    options.iter().enumerate().find_map(|(at, option)| {
+        let value = option.strip_prefix(name)?;
+        match value.strip_prefix('=') {
+            Some(value) => Some(value),
+            None if value.is_empty() => options.get(at + 1).map(String::as_str),
+            None => None,
+        }
+    })
 }
 
 fn leaves_local_families(filter: &FamilyFilter) -> bool {

@@ -113,8 +113,8 @@ fn two_at_once_do_not_meet(lab: &Lab) {
 }
 
 use running::{
-    a_run_of_an_image_is_verified_by_its_name, what_runs_is_held_against_the_copies,
-    what_was_given_up_is_said,
+    a_run_of_an_image_is_verified_by_its_name, more_families_are_no_level,
+    what_runs_is_held_against_the_copies, what_was_given_up_is_said,
 };
 
 macro_rules! scenarios {
@@ -135,6 +135,7 @@ scenarios![
     what_runs_is_held_against_the_copies,
     a_run_of_an_image_is_verified_by_its_name,
     what_was_given_up_is_said,
+    more_families_are_no_level,
 ];
 
 /// A place with a program in Podman's place that does what a script says where

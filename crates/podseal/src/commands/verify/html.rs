@@ -154,9 +154,10 @@ fn details(page: &mut String, row: &Row) {
         escape(&row.control.text)
     );
     for finding in &row.findings {
+        let given_up = human::given_up(finding).map_or_else(String::new, |why| format!(": {why}"));
         let _ = write!(
             page,
-            "<dt>{}: <span class=\"{}\">{}</span></dt><dd>{}</dd>",
+            "<dt>{}: <span class=\"{}\">{}{given_up}</span></dt><dd>{}</dd>",
             finding.place,
             class(finding.verdict),
             finding.verdict,

@@ -67,8 +67,15 @@ pub(super) fn headline(document: &Document) -> String {
                  could be seen"
             )
         }
-        Verdict::Closed | Verdict::Accepted => {
+        Verdict::Closed | Verdict::Accepted if document.given_up.is_empty() => {
             format!("everything that level {level} promises was seen")
+        }
+        Verdict::Closed | Verdict::Accepted => {
+            let given_up = document.given_up.join(", ");
+            format!(
+                "everything that level {level} promises was seen, but for what was given up on \
+                 purpose ({given_up})"
+            )
         }
         Verdict::Open => format!("something that level {level} promises to close is OPEN"),
         Verdict::Inconclusive => {
@@ -169,6 +176,13 @@ fn cell(finding: &Finding) -> Cell {
     }
 }
 
+/// Why a way is open that the level closes, where that was asked for.
+pub(super) fn given_up(finding: &Finding) -> Option<String> {
+    let option = finding.given_up_by.as_ref();
+    let option = option.filter(|_| finding.verdict == Verdict::Accepted)?;
+    Some(format!("given up on purpose ({option})"))
+}
+
 /// A probe with the places of one verdict, and what was seen there. Those where
 /// nothing could be tried have a line of their own.
 fn line(document: &Document, row: &Row, verdict: Verdict) -> Option<String> {
@@ -197,5 +211,8 @@ fn line(document: &Document, row: &Row, verdict: Verdict) -> Option<String> {
         }
         _ => String::new(),
     };
-    Some(format!("- {} ({}): {seen}{without}", row.title, row.id))
+    let given_up = found.iter().find_map(|finding| given_up(finding));
+    let given_up = given_up.map_or_else(String::new, |why| format!("; {why}"));
+    let (title, id) = (&row.title, &row.id);
+    Some(format!("- {title} ({id}): {seen}{without}{given_up}"))
 }
