@@ -256,7 +256,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     let [socket, service] =
         [UnitType::Socket, UnitType::Service].map(|unit_type| unit_name(&request.name, unit_type));
     let (socket, service) = (socket?, service?);
-    write_unit(&units, &service, &settings.start, &request.seal)?;
+    write_unit(&units, &service, &settings.start, request)?;
     let start = if request.start_now {
         vec![socket.clone(), service.clone()]
     } else {
@@ -347,16 +347,20 @@ fn write_unit(
     directory: &Path,
     unit: &UnitName,
     start: &[Command],
-    seal: &Seal,
+    request: &Request,
 ) -> Result<(), PrepareError> {
+    let has_container = matches!(request.workload, Workload::Image(_));
     let path = directory.join(unit.as_str());
     let own = host::own_executable().map_err(|source| PrepareError::Host { source })?;
     let commands = start.iter().filter_map(|command| {
         let program = command::find(&command.program)?;
         let arguments = command.arguments.clone();
-        Some(launcher(&own.to_string_lossy(), seal, &program, arguments))
+        let own = own.to_string_lossy();
+        Some(launcher(&own, &request.seal, &program, arguments))
     });
-    let text = commands.map(|words| unit_file(&words)).collect::<String>();
+    let text = commands
+        .map(|words| unit_file(&words, has_container))
+        .collect::<String>();
     fs::create_dir_all(directory)
         .and_then(|()| fs::write(&path, text))
         .map_err(|source| PrepareError::Write { path, source })

@@ -32,7 +32,8 @@ pub struct Document {
     /// What was found about the level's promises, in the copies and by the
     /// service itself: the worst of it.
     pub verdict: Verdict,
-    /// Where the probes were made.
+    /// Where the probes were made: of a program that runs no container, in its
+    /// own place, which is called Podman's.
     pub places: Vec<Stop>,
     /// One row for each probe.
     pub probes: Vec<Row>,
@@ -188,6 +189,13 @@ impl Document {
 }
 
 impl Document {
+    /// Whether the service runs a container, for all that is known.
+    #[must_use]
+    pub fn has_container(&self) -> bool {
+        let mut places = self.places.iter();
+        places.any(|stop| stop.place == Place::Container)
+    }
+
     /// Whether something is open in the copies that the level promises to close.
     #[must_use]
     pub fn copies_are_open(&self) -> bool {
@@ -293,8 +301,13 @@ fn reached(rows: &[Row]) -> Option<Level> {
                 Verdict::Open | Verdict::Accepted => false,
             })
     };
+    // Where no container was looked at, nothing is known of what is its own.
+    let mut findings = rows.iter().flat_map(|row| &row.findings);
+    let was_inside = findings.any(|finding| finding.place == Place::Container);
     let mut levels = Level::ALL.into_iter().rev();
-    levels.find(|level| rows.iter().all(|row| keeps(row, *level)))
+    levels.find(|level| {
+        (was_inside || level.on_host() == *level) && rows.iter().all(|row| keeps(row, *level))
+    })
 }
 
 #[cfg(test)]

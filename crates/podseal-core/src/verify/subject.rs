@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Place;
 use crate::audit::command::{file_name, has_variable, wrapped};
 use crate::family::Family;
 use crate::podman::invocation::{Invocation, Verb, Word};
@@ -100,6 +101,21 @@ impl<'a> Subject<'a> {
     pub fn podman(&self) -> Option<&str> {
         let program = self.words.get(self.command)?;
         (file_name(program) == "podman").then_some(program)
+    }
+
+    /// Where its probes are made: all places, but where it was given to `podseal
+    /// run` as a program that runs no container the one that it has, unless its
+    /// level promises something of a container.
+    #[must_use]
+    pub fn places(&self, seal: &Seal) -> &'static [Place] {
+        let says = self.service.settings.last("Service", "X-Podseal-Container");
+        let has_none = says.is_some_and(|setting| setting.value == "no");
+        let is_of_container = seal.level.on_host() != seal.level;
+        if has_none && self.podman().is_none() && !is_of_container {
+            &[Place::Podman]
+        } else {
+            &Place::ALL
+        }
     }
 
     /// The image that its container is made of.

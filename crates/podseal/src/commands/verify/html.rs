@@ -24,6 +24,9 @@ pub(super) fn page(document: &Document) -> String {
         escape(&human::headline(document))
     );
     // Writing to a string does not fail.
+    if !document.has_container() {
+        let _ = writeln!(page, "<p>{}</p>", human::NO_CONTAINER);
+    }
     for stop in &document.places {
         if let Some(failure) = &stop.failure {
             let _ = writeln!(

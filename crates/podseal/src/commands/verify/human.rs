@@ -11,7 +11,12 @@ use podseal_core::verify::{Place, Verdict};
 use crate::commands::status::processes;
 
 pub(super) fn text(document: &Document) -> String {
-    let mut text = format!("{}\n\n{}\n", headline(document), table(document));
+    let mut text = format!("{}\n", headline(document));
+    if !document.has_container() {
+        text.push_str(NO_CONTAINER);
+        text.push('\n');
+    }
+    let _ = write!(text, "\n{}\n", table(document));
     // Writing to a string does not fail.
     for stop in &document.places {
         if let Some(failure) = &stop.failure {
@@ -53,6 +58,10 @@ pub(super) fn text(document: &Document) -> String {
     }
     text
 }
+
+/// What a program that runs no container is told.
+pub(super) const NO_CONTAINER: &str =
+    "it is a program that runs no container, so everything was tried in its own place";
 
 /// What it comes to, in one line.
 pub(super) fn headline(document: &Document) -> String {
@@ -135,10 +144,12 @@ pub(super) fn copies(document: &Document) -> impl Iterator<Item = (&'static str,
     let copies = document.running.copies.as_ref();
     let host = copies.and_then(|copies| copies.host.as_ref());
     let container = copies.and_then(|copies| copies.container.as_ref());
-    let named = [
-        ("a copy, where Podman runs", host),
-        ("a copy, in the container", container),
-    ];
+    let of_host = if document.has_container() {
+        "a copy, where Podman runs"
+    } else {
+        "a copy"
+    };
+    let named = [(of_host, host), ("a copy, in the container", container)];
     named
         .into_iter()
         .filter_map(|(what, copy)| Some((what, copy?)))
@@ -149,7 +160,13 @@ fn table(document: &Document) -> Table {
     // Whether colours are shown is decided where the table is printed.
     table.enforce_styling();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-    let places = document.places.iter().map(|stop| stop.place.to_string());
+    let places = document.places.iter().map(|stop| {
+        if document.has_container() {
+            stop.place.to_string()
+        } else {
+            "program".to_owned()
+        }
+    });
     let header = ["a way out".to_owned(), "without".to_owned()].into_iter();
     table.set_header(header.chain(places));
     for row in &document.probes {
@@ -195,7 +212,7 @@ fn line(document: &Document, row: &Row, verdict: Verdict) -> Option<String> {
         .filter(|f| f.verdict == verdict && was_reached(f.place))
         .collect();
     let first = found.first()?;
-    let is_everywhere = found.len() == Place::ALL.len();
+    let is_everywhere = found.len() == document.places.len();
     let is_alike = found.iter().all(|f| f.evidence.text == first.evidence.text);
     let seen = if is_everywhere && is_alike {
         first.evidence.text.clone()
