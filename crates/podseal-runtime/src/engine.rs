@@ -81,7 +81,7 @@ impl Engine {
         if user.is_rootless() {
             pause::ensure(user)?;
         }
-        let profile = container_profile::for_level(seal)?;
+        let profile = container_profile::for_level(&podman, seal)?;
         let (default, trial) = (&info.oci_runtime, profile.as_deref());
         Ok(Self {
             oci_runtime: oci_runtime::choose(wanted, default, seal, trial, user, instance)?,

@@ -2,9 +2,14 @@
 //! host.
 
 use podseal_core::plan::refusal::Refusal;
+use podseal_core::policy::seal::Seal;
 use podseal_core::unit::effective::service::Service;
+use podseal_core::unit::name::UnitName;
 
+use super::{PlanError, Request};
 use crate::account::{Account, AccountError};
+use crate::container_profile;
+use crate::podman::Podman;
 
 const VARIABLE: &str = "XDG_RUNTIME_DIR";
 
@@ -34,6 +39,48 @@ pub(super) fn elsewhere(service: &Service, account: &Account) -> Option<Refusal>
             account.user.name
         ),
         fix: format!("write Environment={VARIABLE}={own}"),
+        edit: None,
+        image: None,
+    })
+}
+
+/// The Podman of a service, with the settings and the storage of its user.
+pub(super) fn podman(service: &Service) -> Result<Podman, PlanError> {
+    let account = service.run_as().map(Account::ready).transpose()?;
+    Ok(Podman::installed()?.run_as(account))
+}
+
+/// The seccomp profile of a service's containers, where the level has one: made
+/// from that which its own Podman has.
+pub(super) fn profile(service: &Service, request: &Request) -> Result<Option<String>, PlanError> {
+    let seal = Seal {
+        level: request.level,
+        allow_connect: request.allow_connect,
+        ..Seal::default()
+    };
+    if seal.level == seal.level.on_host() {
+        return Ok(None);
+    }
+    Ok(container_profile::for_level(&podman(service)?, &seal)?)
+}
+
+/// That the user of a template's instances is none that could be looked at.
+pub(super) fn of_instance(service: &Service, unit: &UnitName) -> Option<Refusal> {
+    service.run_as()?;
+    let user = service.settings.last("Service", "User")?;
+    // Specifiers that have the instance in them, systemd.unit(5).
+    let is_of_instance = ["%i", "%I", "%f", "%n", "%N"]
+        .iter()
+        .any(|specifier| user.value.contains(specifier));
+    is_of_instance.then(|| Refusal {
+        id: "user-directive",
+        unit: unit.clone(),
+        origin: Some(user.origin.clone()),
+        message: format!("User={} is another user in each instance", user.value),
+        fix: format!(
+            "seal the instances, each with a drop-in of its own: podseal seal --system {}",
+            unit.as_str().replacen('@', "@INSTANCE", 1)
+        ),
         edit: None,
         image: None,
     })
