@@ -75,6 +75,13 @@ const TESTS: &[Requirement] = &[
     },
 ];
 
+/// What a test needs that is left out without it, unless nothing may be left out:
+/// it is 300 MB.
+const BROWSER: &[Requirement] = &[Requirement {
+    package: "chromium",
+    programs: &["chromium"],
+}];
+
 /// What the benchmarks need beside what the tests do.
 const BENCHMARKS: &[Requirement] = &[
     // Builds systemd's own filter with libseccomp, which Podman's OCI runtimes
@@ -135,9 +142,11 @@ pub(crate) fn for_demo(install: &Install) -> Result<(), RequirementError> {
     provide(install, PODMAN.iter())
 }
 
-/// Makes sure that what the tests need is there.
-pub(crate) fn for_tests(install: &Install) -> Result<(), RequirementError> {
-    provide(install, PODMAN.iter().chain(TESTS))
+/// Makes sure that what the tests need is there, what some of them can be left out
+/// without only if they must `all` run.
+pub(crate) fn for_tests(install: &Install, all: bool) -> Result<(), RequirementError> {
+    let browser = if all { BROWSER } else { &[] };
+    provide(install, PODMAN.iter().chain(TESTS).chain(browser))
 }
 
 /// Makes sure that what the benchmarks need is there.

@@ -13,7 +13,8 @@ use crate::steps::{self, Step};
 /// that need the lab are left out, with a word on it, where it cannot be used and
 /// need not be.
 pub(crate) fn run(test: &Test) -> Result<u8, RequirementError> {
-    requirements::for_tests(&test.install)?;
+    let required = env::var_os("CI").is_some_and(|value| !value.is_empty());
+    requirements::for_tests(&test.install, required)?;
 
     // Without the examples in documentation, which have a step of their own:
     // a library that has none would end the output with "0 passed".
@@ -23,7 +24,6 @@ pub(crate) fn run(test: &Test) -> Result<u8, RequirementError> {
     )
     .with(["--exclude", "podseal-lab"])
     .with(&test.filter);
-    let required = env::var_os("CI").is_some_and(|value| !value.is_empty());
     if required {
         tests = tests.environment("PODSEAL_TEST_REQUIRE", "all");
     }
