@@ -282,16 +282,8 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
     let without = units.supposing(&path, None);
     let base = without.read(&judged)?;
     let is_named = matches!(target, Target::Name(_));
-    let made = match &base.view {
-        View::Service(service) => run_as::profile(service, request),
-        _ => Ok(None),
-    };
-    // What stands against a user of this host is said below.
-    let (made, unmade) = match made {
-        Ok(made) => (made, None),
-        Err(error @ PlanError::Account(_)) if is_named => (None, Some(error)),
-        Err(error) => return Err(error),
-    };
+    let of_user = run_as::of_user(&base.view, &unit, is_named, request)?;
+    let made = of_user.profile;
     let profile = profile(&units, &unit, found, made.clone(), request.force)?;
     let mut plan = Planned {
         unit,
@@ -312,8 +304,8 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         plan.judge(as_written, &judge);
         return Ok(plan);
     };
-    if is_template && let Some(refusal) = run_as::of_instance(service, &plan.unit) {
-        plan.refusals.push(refusal);
+    if of_user.refusal.is_some() {
+        plan.refusals.extend(of_user.refusal);
         return Ok(plan);
     }
     let profile_path = beside(&path);
@@ -350,7 +342,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
     if plan.is_named && plan.refusals.is_empty() {
         // A file may be for another host.
         let user = run_as::user(service, &request.podseal)?;
-        if let Some(error) = unmade {
+        if let Some(error) = of_user.error {
             return Err(error);
         }
         plan.refusals.extend(
