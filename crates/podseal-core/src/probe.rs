@@ -101,18 +101,29 @@ impl Probe {
     /// asked for that opens it.
     #[must_use]
     pub fn is_closed_under(&self, seal: &Seal) -> bool {
+        self.is_closed_by(seal.level) && self.given_up_by(seal).is_none()
+    }
+
+    /// The option of `seal` that opens what its level closes.
+    #[must_use]
+    pub fn given_up_by(&self, seal: &Seal) -> Option<&'static str> {
         let lets = |family| seal.families.contains(family);
-        let is_accepted = match self.attempt {
-            Attempt::Socket(family) | Attempt::SocketUpperBits(family) => lets(family),
+        let (is_accepted, option) = match self.attempt {
+            Attempt::Socket(family) | Attempt::SocketUpperBits(family) => {
+                (lets(family), "--families")
+            }
             // From level standard on, TCP only.
-            Attempt::Protocol(family, _) => lets(family) && seal.level == Level::Families,
-            Attempt::OtherFamilies => seal.families.iter().any(is_other),
-            Attempt::HostNetwork => lets(Family::INET),
-            Attempt::Outward(Handed::Datagram, _) => seal.allow_udp,
-            Attempt::Container(strict::Attempt::Connect) => seal.allow_connect,
-            _ => false,
+            Attempt::Protocol(family, _) => {
+                let is_whole = seal.level == Level::Families;
+                (lets(family) && is_whole, "--families")
+            }
+            Attempt::OtherFamilies => (seal.families.iter().any(is_other), "--families"),
+            Attempt::HostNetwork => (lets(Family::INET), "--families"),
+            Attempt::Outward(Handed::Datagram, _) => (seal.allow_udp, "--allow-udp"),
+            Attempt::Container(strict::Attempt::Connect) => (seal.allow_connect, "--allow-connect"),
+            _ => return None,
         };
-        self.is_closed_by(seal.level) && !is_accepted
+        (is_accepted && self.is_closed_by(seal.level)).then_some(option)
     }
 }
 

@@ -109,7 +109,8 @@ pub fn examine(service: Service) -> Report {
         _ => Some(level.is_some()),
     };
     let seen = level.filter(|_| sealed == Some(true));
-    let lacking = if level.is_none() && promise.restricts_families() {
+    let is_in_part = promise.restricts_families() || !promise.given_up.is_empty();
+    let lacking = if level.is_none() && is_in_part {
         promise.lacking(Level::Families)
     } else {
         Vec::new()

@@ -21,14 +21,19 @@ mod read;
 mod service;
 mod socket_unit;
 
+/// What a unit file of `podseal run` says where the command was given as one
+/// that runs no container.
+const NO_CONTAINER: &str = "X-Podseal-Container=no\n";
+
 /// The unit file of a service that comes from no file: what starts it, with all
 /// that seals it.
 #[must_use]
-pub fn unit_file(command: &[String]) -> String {
+pub fn unit_file(command: &[String], has_container: bool) -> String {
     let words = command.iter().map(|word| quote(&without_specifiers(word)));
     let words: Vec<String> = words.collect();
     format!(
-        "# Made by `podseal run`, for others to read.\n[Service]\nExecStart=:{}\n",
+        "# Made by `podseal run`, for others to read.\n[Service]\n{}ExecStart=:{}\n",
+        if has_container { "" } else { NO_CONTAINER },
         words.join(" ")
     )
 }
@@ -96,8 +101,8 @@ impl ServiceUnit {
             _ if outside => Some("its ExecStart= has a +".into()),
             Some(seal) if seal.holds() => None,
             Some(seal) if !seal.without.families => Some(format!(
-                "RestrictAddressFamilies= leaves it {}",
-                seal.families
+                "it may make sockets of {} as well",
+                seal.wider_families()
             )),
             _ => Some("without RestrictAddressFamilies= it may use every socket family".into()),
         }

@@ -170,16 +170,24 @@ pub fn judge(
 /// another level than in the container.
 #[must_use]
 pub fn is_promised(probe: &Probe, seal: &Seal, place: Place) -> bool {
-    match place {
-        _ if !is_made_at(probe, place) => false,
-        Place::Container => probe.is_closed_under(seal),
-        Place::Podman | Place::OciRuntime => {
-            let level = seal.level.on_host();
-            probe.is_closed_under(&Seal {
-                level,
-                ..seal.clone()
-            })
-        }
+    is_made_at(probe, place) && probe.is_closed_under(&at(seal, place))
+}
+
+/// The option of a seal that opens at a place what its level closes there.
+#[must_use]
+pub fn given_up_by(probe: &Probe, seal: &Seal, place: Place) -> Option<&'static str> {
+    probe.given_up_by(&at(seal, place))
+}
+
+/// What a seal is at a place.
+fn at(seal: &Seal, place: Place) -> Seal {
+    let level = match place {
+        Place::Container => seal.level,
+        Place::Podman | Place::OciRuntime => seal.level.on_host(),
+    };
+    Seal {
+        level,
+        ..seal.clone()
     }
 }
 

@@ -10,14 +10,11 @@ use podseal_core::policy::level::Level;
 use podseal_core::policy::seal::Seal;
 
 use crate::command::CommandError;
-use crate::podman::{Podman, PodmanError};
+use crate::podman::Podman;
 
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// There is no Podman.
-    #[error(transparent)]
-    Podman(#[from] PodmanError),
     /// Podman could not be asked.
     #[error("cannot ask Podman for its seccomp profile")]
     Ask(#[from] CommandError),
@@ -57,7 +54,6 @@ impl ProfileError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Podman(error) => error.hint(),
             Self::Ask(_) => "run `podman info` by hand to see what it says".into(),
             Self::None | Self::Read { .. } => {
                 "install the package that has /usr/share/containers/seccomp.json: \
@@ -77,25 +73,18 @@ impl ProfileError {
     }
 }
 
-/// The profile for containers under `seal`, where its level has one.
+/// The profile for containers of `podman` under `seal`, where its level has one.
 ///
 /// # Errors
 /// See [`ProfileError`].
-pub fn for_level(seal: &Seal) -> Result<Option<String>, ProfileError> {
+pub fn for_level(podman: &Podman, seal: &Seal) -> Result<Option<String>, ProfileError> {
+    const FORMAT: &str = "--format={{.Host.Security.SECCOMPProfilePath}}";
     if seal.level < Level::Strict {
         return Ok(None);
     }
-    make(&Podman::installed()?, seal).map(Some)
-}
-
-/// The profile for containers under `seal`.
-///
-/// # Errors
-/// See [`ProfileError`].
-pub fn make(podman: &Podman, seal: &Seal) -> Result<String, ProfileError> {
-    const FORMAT: &str = "--format={{.Host.Security.SECCOMPProfilePath}}";
     let answer = podman.output(&["info", FORMAT])?;
-    make_from(Path::new(answer.trim()), seal)
+    let path = Path::new(answer.trim());
+    make(path, seal, |path| podman.read(path)).map(Some)
 }
 
 /// The same, made from the profile at `path`.
@@ -103,28 +92,34 @@ pub fn make(podman: &Podman, seal: &Seal) -> Result<String, ProfileError> {
 /// # Errors
 /// See [`ProfileError`].
 pub fn make_from(path: &Path, seal: &Seal) -> Result<String, ProfileError> {
+    make(path, seal, |path| fs::read_to_string(path))
+}
+
+fn make(
+    path: &Path,
+    seal: &Seal,
+    read: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<String, ProfileError> {
     if path.as_os_str().is_empty() {
         return Err(ProfileError::None);
     }
-    let read = |source| ProfileError::Read {
+    let base = read(path).map_err(|source| ProfileError::Read {
         path: path.to_owned(),
         source,
-    };
-    let base = fs::read_to_string(path).map_err(read)?;
+    })?;
     container::profile(&base, &seal.mechanisms()).map_err(|source| ProfileError::Base {
         path: path.to_owned(),
         source,
     })
 }
 
-/// Makes the profile and writes it into `directory`; returns its path.
+/// Writes a profile into `directory`; returns its path.
 ///
 /// # Errors
-/// See [`ProfileError`].
-pub fn write(podman: &Podman, seal: &Seal, directory: &Path) -> Result<PathBuf, ProfileError> {
+/// It cannot be written.
+pub fn write(profile: &str, directory: &Path) -> Result<PathBuf, ProfileError> {
     let path = directory.join("seccomp.json");
-    let text = make(podman, seal)?;
-    match fs::write(&path, text) {
+    match fs::write(&path, profile) {
         Ok(()) => Ok(path),
         Err(source) => Err(ProfileError::Write { path, source }),
     }

@@ -101,6 +101,9 @@ pub struct UnitStatus {
     /// the names of their mechanisms.
     #[serde(default)]
     pub mechanisms: Vec<String>,
+    /// Those parts of its level that were given up on purpose.
+    #[serde(default)]
+    pub given_up: Vec<String>,
     /// A service's processes.
     #[serde(default)]
     pub processes: Vec<i32>,

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use podseal_core::doctor::facts::{
-    Facts, Info, Installer, Look, NotLooked, Pause, Podman, Rootless, Seals, Systemd, Trial,
-    User as Who,
+    Facts, Installer, Look, NotLooked, Pause, Podman, Rootless, Seals, Systemd, Trial, User as Who,
 };
 use podseal_core::lifecycle::Exit;
 use podseal_core::podman::Version;
@@ -113,8 +112,6 @@ pub fn look() -> Facts {
     let podman = podman_path
         .as_ref()
         .map(|path| PodmanCommands::add(&mut batch, path, &directory, &is_ready));
-    let mut trials = Trials::new(&user, &directory, &is_ready, &landlock);
-    trials.add_installed(&mut batch);
     let seals = own.map(|own| SealCommands::add(&mut batch, &own));
     let kernel = kernel::Commands::add(&mut batch);
     let systemd = SystemdCommands::add(&mut batch, &user);
@@ -129,17 +126,15 @@ pub fn look() -> Facts {
         ),
         None => (Err(none()), Err(none())),
     };
+    let default = info.as_ref().ok().and_then(|info| info.as_ref().ok());
+    let base = default.and_then(|info| info.seccomp_profile.clone());
     let profile = match &info {
-        Ok(Ok(info)) => Ok(profile(info)),
+        Ok(Ok(_)) => Ok(profile(base.as_deref())),
         Ok(Err(_)) => Err(NotLooked::because("Podman does not work")),
         Err(why) => Err(why.clone()),
     };
-    let mut runtimes = trials.results(&results);
-    if let Ok(Ok(info)) = &info {
-        runtimes.extend(trials.run_missing(&info.oci_runtime, &runtimes));
-        // The one that Podman takes comes first.
-        runtimes.sort_by_key(|runtime| !trials::is_same(&runtime.path, &info.oci_runtime));
-    }
+    let default = default.map(|info| info.oci_runtime.as_path());
+    let runtimes = Trials::new(&user, &directory, &is_ready, &landlock, &profile).run(default);
     Facts {
         user: Who {
             name: user.name.clone(),
@@ -160,7 +155,7 @@ pub fn look() -> Facts {
             info,
             path: podman_path,
             conmon: conmon(),
-            profile,
+            profile: profile.map(|made| made.map(|_| base.unwrap_or_default())),
             runtimes,
             no_pause_process: std::env::var("PODMAN_NO_PAUSE_PROCESS")
                 .ok()
@@ -236,17 +231,14 @@ fn version(said: Trial<&str>) -> Trial<Version> {
     }))
 }
 
-/// Whether a profile for level strict can be made, and of which.
-fn profile(info: &Info) -> Result<PathBuf, String> {
-    let path = info.seccomp_profile.clone().unwrap_or_default();
+/// The profile for level strict, where one can be made.
+fn profile(base: Option<&Path>) -> Result<String, String> {
     let seal = Seal {
         level: Level::Strict,
         ..Seal::default()
     };
-    match container_profile::make_from(&path, &seal) {
-        Ok(_) => Ok(path),
-        Err(error) => Err(not_looked(&error).reason),
-    }
+    let made = container_profile::make_from(base.unwrap_or(Path::new("")), &seal);
+    made.map_err(|error| not_looked(&error).reason)
 }
 
 fn conmon() -> Option<PathBuf> {

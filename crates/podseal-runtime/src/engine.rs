@@ -5,6 +5,7 @@ use std::io;
 use podseal_core::podman::{HardLimits, Version};
 use podseal_core::policy::seal::Seal;
 
+use crate::container_profile::{self, ProfileError};
 use crate::host::{self, User};
 use crate::instance::Instance;
 use crate::oci_runtime::{self, Choice, RuntimeError};
@@ -20,6 +21,8 @@ pub struct Engine {
     pub version: Version,
     /// An OCI runtime that works under the seal.
     pub oci_runtime: Choice,
+    /// The seccomp profile for containers, where the level has one.
+    pub profile: Option<String>,
     /// Limits to give containers, where Podman cannot choose them.
     pub limits: Option<HardLimits>,
 }
@@ -33,6 +36,9 @@ pub enum EngineError {
     /// There is no pause process.
     #[error(transparent)]
     Pause(#[from] PauseError),
+    /// There is no seccomp profile for the container.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// There is no OCI runtime.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -51,6 +57,7 @@ impl EngineError {
         match self {
             Self::Podman(error) => error.hint(),
             Self::Pause(error) => error.hint(),
+            Self::Profile(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
             Self::Limits { .. } => "check that /proc is mounted and readable".into(),
         }
@@ -74,8 +81,11 @@ impl Engine {
         if user.is_rootless() {
             pause::ensure(user)?;
         }
+        let profile = container_profile::for_level(&podman, seal)?;
+        let (default, trial) = (&info.oci_runtime, profile.as_deref());
         Ok(Self {
-            oci_runtime: oci_runtime::choose(wanted, &info.oci_runtime, seal, user, instance)?,
+            oci_runtime: oci_runtime::choose(wanted, default, seal, trial, user, instance)?,
+            profile,
             limits: host::limits_without_sys_resource(user)
                 .map_err(|source| EngineError::Limits { source })?,
             podman,

@@ -10,9 +10,12 @@ use std::time::Duration;
 use podseal_core::explain::journal::{Log, Speaker};
 use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::Exit;
+use podseal_core::policy::architecture::Architecture;
+use podseal_core::policy::container::runtime_spec;
 use podseal_core::policy::seal::Seal;
+use podseal_core::probe::{ProbeReport, strict};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::command::{self, CommandError};
@@ -106,7 +109,8 @@ impl RuntimeError {
 }
 
 /// Chooses a runtime: `wanted` without a trial, else the first that works of
-/// Podman's default and the known ones.
+/// Podman's default and the known ones, with `profile` for the container where
+/// the level has one.
 ///
 /// # Errors
 /// See [`RuntimeError`].
@@ -114,6 +118,7 @@ pub fn choose(
     wanted: Option<&str>,
     default: &Path,
     seal: &Seal,
+    profile: Option<&str>,
     user: &User,
     instance: &Instance,
 ) -> Result<Choice, RuntimeError> {
@@ -132,16 +137,15 @@ pub fn choose(
             candidates.push(path);
         }
     }
-    let bundle = Bundle::make(instance.directory(), "trial")?;
+    let bundle = Bundle::make(instance.directory(), "trial", profile)?;
     let mut failures = Vec::new();
     for path in candidates {
         let output = command::run(&bundle.command(&path, seal, user), LIMIT);
-        match output.and_then(command::Output::success) {
-            Ok(_) => return Ok(Choice { path, failures }),
-            Err(error) => failures.push(Failure {
-                path,
-                message: error.last_words(),
-            }),
+        let said = output.and_then(command::Output::success);
+        let said = said.map_err(|error| error.last_words());
+        match said.and_then(|said| judge(&said, profile)) {
+            Ok(()) => return Ok(Choice { path, failures }),
+            Err(message) => failures.push(Failure { path, message }),
         }
     }
     Err(RuntimeError::NoneWorks { failures })
@@ -183,8 +187,29 @@ fn chain(error: &CommandError) -> String {
     }
 }
 
-/// A bundle whose container says podseal's version and ends, in an empty
-/// network namespace, as a sealed container has. It is removed when dropped.
+/// What the container of a trial has to do.
+fn arguments(profile: Option<&str>) -> &'static [&'static str] {
+    match profile {
+        // With a profile it is to tell whether that was put on.
+        Some(_) => &["/podseal", "probe"],
+        None => &["/podseal", "--version"],
+    }
+}
+
+/// Whether the container of a trial, which said this, was as it should be.
+pub(crate) fn judge(said: &str, profile: Option<&str>) -> Result<(), String> {
+    if profile.is_none() {
+        return Ok(());
+    }
+    match serde_json::from_str::<ProbeReport>(said) {
+        Ok(report) if strict::shows_profile(&report) => Ok(()),
+        Ok(_) => Err("it starts the container without its seccomp profile".to_owned()),
+        Err(error) => Err(format!("the container did not answer: {error}")),
+    }
+}
+
+/// A bundle whose container says something and ends, in an empty network
+/// namespace, as a sealed container has. It is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Bundle {
     directory: PathBuf,
@@ -192,11 +217,16 @@ pub(crate) struct Bundle {
 }
 
 impl Bundle {
-    /// Makes it in `parent`.
+    /// Makes it in `parent`; with a profile, its container has what level
+    /// strict's options make Podman write.
     ///
     /// # Errors
     /// It cannot be written.
-    pub(crate) fn make(parent: &Path, name: &str) -> Result<Self, RuntimeError> {
+    pub(crate) fn make(
+        parent: &Path,
+        name: &str,
+        profile: Option<&str>,
+    ) -> Result<Self, RuntimeError> {
         let directory = parent.join(name);
         let trial = |source| RuntimeError::Trial {
             path: directory.clone(),
@@ -209,11 +239,11 @@ impl Bundle {
         let namespaces: Vec<_> = ["pid", "mount", "ipc", "uts", "network"]
             .map(|kind| json!({ "type": kind }))
             .into();
-        let config = json!({
+        let mut config = json!({
             "ociVersion": "1.0.0",
             "process": {
                 "user": { "uid": 0, "gid": 0 },
-                "args": ["/podseal", "--version"],
+                "args": arguments(profile),
                 "cwd": "/",
             },
             "root": { "path": "rootfs" },
@@ -228,6 +258,13 @@ impl Bundle {
             ],
             "linux": { "namespaces": namespaces },
         });
+        if let Some(profile) = profile {
+            let filter = linux_seccomp(profile).map_err(trial)?;
+            config["process"]["capabilities"] = json!({});
+            config["process"]["noNewPrivileges"] = true.into();
+            config["root"]["readonly"] = true.into();
+            config["linux"]["seccomp"] = filter;
+        }
         fs::write(directory.join("config.json"), config.to_string()).map_err(trial)?;
         Ok(Self { directory, own })
     }
@@ -252,6 +289,11 @@ impl Bundle {
         words.extend(rest.map(str::to_owned));
         words
     }
+}
+
+fn linux_seccomp(profile: &str) -> io::Result<Value> {
+    let architecture = Architecture::native().map_err(io::Error::other)?;
+    runtime_spec::linux_seccomp(profile, architecture).map_err(io::Error::other)
 }
 
 impl Drop for Bundle {

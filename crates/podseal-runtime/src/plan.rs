@@ -19,14 +19,16 @@ use podseal_core::plan::refusal::{Judge, Refusal, of_container, of_findings, udp
 use podseal_core::plan::verify::undone;
 use podseal_core::plan::{self, DROP_IN, GivenUp, PROFILE, Sealing, drop_in};
 use podseal_core::policy::level::Level;
+use podseal_core::unit::effective::service::Service;
 use podseal_core::unit::effective::view::View;
 use podseal_core::unit::name::{NameKind, UnitName, UnitType};
 
 use crate::account::AccountError;
 use crate::audit::with_files;
+use crate::container_profile::ProfileError;
 use crate::host::User;
 use crate::install::{Change, Contents};
-use crate::podman::Podman;
+use crate::podman::PodmanError;
 use crate::units::{Target, Unit, UnitError, Units};
 
 pub use apply::{ApplyError, apply};
@@ -41,8 +43,6 @@ pub struct Request {
     pub given_up: GivenUp,
     /// Whether containers may call connect(2) in spite of level strict.
     pub allow_connect: bool,
-    /// The seccomp profile of containers, for level strict.
-    pub profile: Option<String>,
     /// The absolute path of podseal, as the units will have it.
     pub podseal: String,
     /// Whether a drop-in that podseal did not write, or that was edited, is
@@ -134,6 +134,12 @@ pub enum PlanError {
     /// Podman cannot run as the service's user.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// There is no Podman to ask.
+    #[error(transparent)]
+    Podman(#[from] PodmanError),
+    /// There is no seccomp profile for the container.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// podseal did not write the drop-in.
     #[error("podseal did not write {}", path.display())]
     Foreign {
@@ -155,6 +161,8 @@ impl PlanError {
         match self {
             Self::Unit(error) => error.hint(),
             Self::Account(error) => error.hint(),
+            Self::Podman(error) => error.hint(),
+            Self::Profile(error) => error.hint(),
             Self::Socket { unit } => format!("name the service, such as {}.service", unit.stem()),
             Self::NotGenerated { .. } => {
                 "put it where Podman looks, such as ~/.config/containers/systemd, and see to it that no unit file has the service's name".into()
@@ -264,8 +272,6 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         Some(Found::Edited) => return Err(PlanError::Edited { path: path.into() }),
         Some(Found::Ours(_)) | None => {}
     }
-    let wanted = request.profile.clone();
-    let profile = profile(&units, &unit, found, wanted, request.force)?;
     let is_template = unit.kind() == NameKind::Template;
     // Specifiers such as %i have values in an instance only, and a number will
     // do for most of them, a port included.
@@ -275,9 +281,13 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
     };
     let without = units.supposing(&path, None);
     let base = without.read(&judged)?;
+    let is_named = matches!(target, Target::Name(_));
+    let of_user = run_as::of_user(&base.view, &unit, is_named, request)?;
+    let made = of_user.profile;
+    let profile = profile(&units, &unit, found, made.clone(), request.force)?;
     let mut plan = Planned {
         unit,
-        is_named: matches!(target, Target::Name(_)),
+        is_named,
         quadlet: source(&base.view).map(PathBuf::from),
         before,
         change: Change {
@@ -294,6 +304,10 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         plan.judge(as_written, &judge);
         return Ok(plan);
     };
+    if of_user.refusal.is_some() {
+        plan.refusals.extend(of_user.refusal);
+        return Ok(plan);
+    }
     let profile_path = beside(&path);
     let sealing = Sealing {
         service,
@@ -301,7 +315,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
         level: request.level,
         given_up: request.given_up,
         allow_connect: request.allow_connect,
-        profile: request.profile.as_deref().map(|text| plan::Profile {
+        profile: made.as_deref().map(|text| plan::Profile {
             path: &profile_path,
             text,
         }),
@@ -316,19 +330,7 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
             let with = units.supposing(&path, Some(&text));
             let sealed = with.read(&judged)?;
             let (mut found, judge) = findings(&with, &sealed, is_template, request)?;
-            // What is found in a repeated line is to be mended in the first.
-            for finding in &mut found {
-                let is_repeated =
-                    |f: &&Finding| f.rule == finding.rule && f.message == finding.message;
-                if finding
-                    .span
-                    .as_ref()
-                    .is_some_and(|span| *span.origin.file == *path)
-                    && let Some(first) = as_written.iter().find(is_repeated)
-                {
-                    finding.span = first.span.clone();
-                }
-            }
+            point_to_the_first(&mut found, &as_written, &path);
             plan.judge(found, &judge);
             plan.refusals.extend(of_container(&sealing));
             if let View::Service(sealed) = &sealed.view {
@@ -340,6 +342,9 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
     if plan.is_named && plan.refusals.is_empty() {
         // A file may be for another host.
         let user = run_as::user(service, &request.podseal)?;
+        if let Some(error) = of_user.error {
+            return Err(error);
+        }
         plan.refusals.extend(
             user.as_ref()
                 .and_then(|user| run_as::elsewhere(service, user)),
@@ -348,16 +353,31 @@ pub fn seal(units: &Units, argument: &str, request: &Request) -> Result<Planned,
     }
     plan.refusals
         .dedup_by(|a, b| (a.id, &a.origin) == (b.id, &b.origin));
-    plan.refusals.iter_mut().for_each(say_how_to_pin);
+    for refusal in &mut plan.refusals {
+        say_how_to_pin(refusal, service);
+    }
     Ok(plan)
 }
 
-/// Puts an image's digest into the fix, where Podman knows it.
-fn say_how_to_pin(refusal: &mut Refusal) {
+/// What is found in a line that the drop-in repeats is to be mended in the first.
+fn point_to_the_first(found: &mut [Finding], as_written: &[Finding], drop_in: &str) {
+    for finding in found {
+        let is_repeated = |f: &&Finding| f.rule == finding.rule && f.message == finding.message;
+        let span = finding.span.as_ref();
+        if span.is_some_and(|span| *span.origin.file == *drop_in)
+            && let Some(first) = as_written.iter().find(is_repeated)
+        {
+            finding.span = first.span.clone();
+        }
+    }
+}
+
+/// Puts an image's digest into the fix, where the service's Podman knows it.
+fn say_how_to_pin(refusal: &mut Refusal, service: &Service) {
     let podman = refusal
         .image
         .as_ref()
-        .and_then(|_| Podman::installed().ok());
+        .and_then(|_| run_as::podman(service).ok());
     if let (Some(image), Some(podman)) = (&refusal.image, podman)
         && let Ok(pinned) = podman.pinned(image)
     {

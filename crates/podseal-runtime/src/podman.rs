@@ -1,6 +1,8 @@
 //! Asking Podman.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use podseal_core::podman::{InvalidVersion, Version, strict};
@@ -157,6 +159,25 @@ impl Podman {
     ) -> Result<String, CommandError> {
         let command = self.command(arguments);
         command::run_as(self.account.as_ref(), &command, limit)?.success()
+    }
+
+    /// Reads a text file that it reads. Another user's is never looked at as this
+    /// one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn read(&self, path: &Path) -> io::Result<String> {
+        if self.account.is_none() {
+            return fs::read_to_string(path);
+        }
+        let words = [
+            "cat".to_owned(),
+            "--".to_owned(),
+            path.display().to_string(),
+        ];
+        let output = command::run_as(self.account.as_ref(), &words, LIMIT);
+        let output = output.and_then(command::Output::success);
+        output.map_err(|error| io::Error::other(error.last_words()))
     }
 
     /// Its version and defaults.

@@ -256,7 +256,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, PrepareError> {
     let [socket, service] =
         [UnitType::Socket, UnitType::Service].map(|unit_type| unit_name(&request.name, unit_type));
     let (socket, service) = (socket?, service?);
-    write_unit(&units, &service, &settings.start, &request.seal)?;
+    write_unit(&units, &service, &settings.start, request)?;
     let start = if request.start_now {
         vec![socket.clone(), service.clone()]
     } else {
@@ -347,16 +347,20 @@ fn write_unit(
     directory: &Path,
     unit: &UnitName,
     start: &[Command],
-    seal: &Seal,
+    request: &Request,
 ) -> Result<(), PrepareError> {
+    let has_container = matches!(request.workload, Workload::Image(_));
     let path = directory.join(unit.as_str());
     let own = host::own_executable().map_err(|source| PrepareError::Host { source })?;
     let commands = start.iter().filter_map(|command| {
         let program = command::find(&command.program)?;
         let arguments = command.arguments.clone();
-        Some(launcher(&own.to_string_lossy(), seal, &program, arguments))
+        let own = own.to_string_lossy();
+        Some(launcher(&own, &request.seal, &program, arguments))
     });
-    let text = commands.map(|words| unit_file(&words)).collect::<String>();
+    let text = commands
+        .map(|words| unit_file(&words, has_container))
+        .collect::<String>();
     fs::create_dir_all(directory)
         .and_then(|()| fs::write(&path, text))
         .map_err(|source| PrepareError::Write { path, source })
@@ -428,8 +432,8 @@ fn add_container(
     settings.kind = Kind::Notify;
     let outside = |words| vec![Command::new(words).ignoring_failure().unrestricted()];
     let mut start = container.run();
-    if request.seal.level >= Level::Strict {
-        make_strict(&mut start, &engine.podman, &request.seal, instance)?;
+    if let Some(profile) = &engine.profile {
+        make_strict(&mut start, &engine.podman, &request.seal, profile, instance)?;
     }
     settings.start = vec![Command::new(start)];
     settings.stop = outside(container.stop());
@@ -442,6 +446,7 @@ fn make_strict(
     command: &mut Vec<String>,
     podman: &Podman,
     seal: &Seal,
+    profile: &str,
     instance: &Instance,
 ) -> Result<(), PrepareError> {
     let words = Word::numbered(command.iter().map(String::as_str));
@@ -460,7 +465,7 @@ fn make_strict(
             fix: pinned.map_or_else(|| found.fix.to_owned(), |image| format!("name it {image}")),
         });
     }
-    let profile = container_profile::write(podman, seal, instance.directory())?;
+    let profile = container_profile::write(profile, instance.directory())?;
     let options = strict::options(&seal.mechanisms(), &profile.to_string_lossy());
     if let Some(at) = invocation.behind_run() {
         command.splice(at..at, options);

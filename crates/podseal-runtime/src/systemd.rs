@@ -86,18 +86,28 @@ impl Manager {
             pattern.replace('\\', "\\\\")
         });
         let patterns: Vec<String> = patterns.collect();
+        self.list("--state=active,activating,reloading", &patterns)
+    }
+
+    /// The names of units that are being started.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub fn activating(self) -> Result<Vec<String>, CommandError> {
+        self.list("--state=activating", &[])
+    }
+
+    fn list(self, state: &str, patterns: &[String]) -> Result<Vec<String>, CommandError> {
         let options = [
             "list-units",
             "--full",
             "--plain",
             "--no-legend",
-            "--state=active,activating,reloading",
+            state,
             "--",
         ];
-        let words = options
-            .into_iter()
-            .chain(patterns.iter().map(String::as_str));
-        let listed = self.ask(&words.collect::<Vec<_>>())?;
+        let patterns = patterns.iter().map(String::as_str);
+        let listed = self.ask(&options.into_iter().chain(patterns).collect::<Vec<_>>())?;
         let names = listed
             .lines()
             .filter_map(|line| line.split_whitespace().next());

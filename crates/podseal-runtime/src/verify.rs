@@ -10,9 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use podseal_core::explain::case::Case;
-use podseal_core::explain::journal::Log;
 use podseal_core::explain::short::Short;
 use podseal_core::policy::level::Level;
+use podseal_core::policy::seal::Seal;
 use podseal_core::probe::{Outcome, ProbeReport};
 use podseal_core::unit::effective::service::Service;
 use podseal_core::verify::Place;
@@ -29,7 +29,7 @@ use crate::instance::{Instance, InstanceError};
 use crate::proof::{As, ProofError, Trial};
 use crate::systemd::Manager;
 use files::Files;
-use run::Running;
+use run::{Ended, Running};
 use traces::Traces;
 
 mod files;
@@ -197,7 +197,7 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
         podseal,
         end_wanted,
     };
-    let outcome = verification.probes();
+    let outcome = verification.probes(&seal);
     let left = verification.traces.remove(verification.subject.podman());
     if !left.is_empty() {
         instance.keep();
@@ -245,11 +245,11 @@ struct Verification<'a> {
 type Reports = Vec<Reported>;
 
 impl Verification<'_> {
-    fn probes(&self) -> Result<(ProbeReport, Reports), VerifyError> {
+    fn probes(&self, seal: &Seal) -> Result<(ProbeReport, Reports), VerifyError> {
         let control = self.control()?;
         let mut reports = Vec::new();
-        for place in Place::ALL {
-            reports.push((place, self.probe(place)?));
+        for place in self.subject.places(seal) {
+            reports.push((*place, self.probe(*place)?));
         }
         Ok((control, reports))
     }
@@ -328,7 +328,7 @@ impl Verification<'_> {
         if let Runner::Manager(manager) = self.runner {
             same::require_same(manager, self.subject.service.unit.as_str(), &unit)?;
         }
-        let mut said = None;
+        let mut last = None;
         let report = trial.run_by(&mut |sockets| {
             if place == Place::OciRuntime {
                 files.prepare(&own, sockets)?;
@@ -336,16 +336,17 @@ impl Verification<'_> {
             let running = Running {
                 command: self.traces.start_command(place, &self.podseal),
                 waits: matches!(self.runner, Runner::Manager(_)),
+                unit: &unit,
                 handover: &handover,
                 user: self.user,
                 sockets,
                 end_wanted: self.end_wanted,
             };
-            let (mut output, log) = running.run()?;
-            said = log;
+            let (mut output, ended) = running.run()?;
             if place == Place::OciRuntime {
                 files.take(&mut output);
             }
+            last = Some(ended);
             Ok(output)
         });
         match report {
@@ -356,21 +357,23 @@ impl Verification<'_> {
                     ProofError::Command(error) => error.last_words(),
                     error => error.to_string(),
                 },
-                why: self.why(&unit, said),
+                why: last.and_then(|ended| self.why(&unit, ended)),
             })),
         }
     }
 
-    /// Why a copy failed: by what it said, or else by what its manager has of it.
-    fn why(&self, copy: &str, said: Option<Log>) -> Option<Short> {
-        let why = match (said, self.runner) {
-            (Some(log), _) => {
-                let mut case = Case::of_log(log);
-                case.facts.image = self.subject.image();
-                Short::of(&case)
-            }
+    /// Why a copy failed: by what it said, or else by what who starts it has of
+    /// it, or said.
+    fn why(&self, copy: &str, ended: Ended) -> Option<Short> {
+        let of_log = |log| {
+            let mut case = Case::of_log(log);
+            case.facts.image = self.subject.image();
+            Short::of(&case)
+        };
+        let why = match (ended.said, self.runner) {
+            (Some(log), _) => of_log(log),
             (None, Runner::Manager(manager)) => explain::of_unit(manager, copy, &Host::default()),
-            (None, Runner::Supervisor) => None,
+            (None, Runner::Supervisor) => ended.why.or_else(|| of_log(ended.starter?)),
         };
         why.map(Short::without_unit)
     }

@@ -220,6 +220,11 @@ fn oci_runtime(facts: &Facts) -> Judgement {
     }
     let statuses = Level::ALL.map(|level| (level, at(runtimes, level)));
     let status = statuses.iter().map(|(_, status)| *status).max();
+    let failing: Vec<String> = statuses
+        .iter()
+        .filter(|(_, status)| *status == Status::Problem)
+        .map(|(level, _)| level.to_string())
+        .collect();
     let mut judgement = Judgement::new(status.unwrap_or(Status::Unknown), String::new());
     judgement.found = runtimes.iter().map(describe).collect();
     let failed: Vec<&str> = runtimes.iter().flat_map(said).collect();
@@ -228,13 +233,13 @@ fn oci_runtime(facts: &Facts) -> Judgement {
         .find_map(|said| first_answer(Log::said_by(Speaker::Podman, said)));
     match judgement.status {
         Status::Problem => {
-            judgement = judgement.meaning(
-                answer
-                    .as_ref()
-                    .map_or("no OCI runtime works under the seal", |answer| {
-                        answer.signature.cause
-                    }),
-            );
+            judgement = judgement.meaning(match &answer {
+                Some(answer) => answer.signature.cause.to_owned(),
+                None if failing.len() == Level::ALL.len() => {
+                    "no OCI runtime works under the seal".to_owned()
+                }
+                None => format!("no OCI runtime works at level {}", failing.join(", ")),
+            });
             judgement = judgement.fix(match answer {
                 Some(answer) => Fix::advice(answer.signature.fix),
                 None if runtimes

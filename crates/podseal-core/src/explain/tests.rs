@@ -350,6 +350,32 @@ fn some_lines_need_a_fact() {
 }
 
 #[test]
+fn a_socket_unit_that_is_not_there_cannot_be_started() {
+    let said = vec![says("web", "no sockets: LISTEN_FDS is not set")];
+    let log = [said, fails("1", "exit-code")].concat();
+    let mut case = Case::of_journal("web", Scope::User, &log).unwrap();
+    // A journal may only not have heard of it.
+    assert_eq!(
+        explain(&case).answers[0].signature.id,
+        "started-without-socket"
+    );
+    case.facts.is_notify = Some(false);
+    let explanation = explain(&case);
+    let ids = explanation.answers.iter().map(|answer| answer.signature.id);
+    assert_eq!(ids.collect::<Vec<_>>(), ["no-socket-unit"]);
+    let wanted = next(&case, &explanation);
+    assert_eq!(wanted, "podseal check web.service");
+    case.sockets.push(UnitState {
+        name: "web.socket".to_owned(),
+        active: "inactive".to_owned(),
+        ..UnitState::default()
+    });
+    let explanation = explain(&case);
+    let wanted = next(&case, &explanation);
+    assert_eq!(wanted, "podseal explain web.service --apply");
+}
+
+#[test]
 fn facts_alone_can_explain() {
     let unit = |name: &str, active: &str, load: &str| UnitState {
         name: name.to_owned(),

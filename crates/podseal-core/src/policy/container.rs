@@ -6,6 +6,8 @@
 //! answered as the row says. The format is the one of `--security-opt=seccomp=`
 //! in podman-run(1).
 
+pub mod runtime_spec;
+
 use serde_json::{Map, Value, json};
 
 use super::mechanism::{self, Mechanism};

@@ -51,7 +51,7 @@ impl FamilySet {
         }
         if words.iter().any(|word| word.eq_ignore_ascii_case("none")) {
             return if words.len() == 1 {
-                Ok(Self(BTreeSet::new()))
+                Ok(Self::none())
             } else {
                 Err(InvalidFamilies::NoneWithOthers)
             };
@@ -69,6 +69,12 @@ impl FamilySet {
             })
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// No family at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(BTreeSet::new())
     }
 
     /// The families in order of their numbers.

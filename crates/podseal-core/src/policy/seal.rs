@@ -7,6 +7,16 @@ use super::mechanism::{self, Mechanism};
 /// What [`Seal::allows_connect`] comes to, for reports.
 pub const ALLOW_CONNECT: &str = "connect(2) is allowed in the container (--allow-connect): it reaches the UNIX sockets that it sees";
 
+/// A part of its level that a seal was told to let be: something that every
+/// report has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The option that said so.
+    pub option: String,
+    /// What it comes to, for reports.
+    pub text: String,
+}
+
 const ALLOW_UDP: &str = "UDP sockets that were handed over are accepted (--allow-udp): below Landlock ABI 10 they can be turned outward";
 const BEST_EFFORT: &str = "what this kernel lacks of the level is left out without an error (--best-effort): what that opens is among the probes";
 
@@ -53,9 +63,7 @@ impl Seal {
     /// around that.
     #[must_use]
     pub fn holds(&self) -> bool {
-        let local = FamilySet::default();
-        self.without == Without::default()
-            && self.families.iter().all(|family| local.contains(family))
+        self.without == Without::default() && self.wider_families() == FamilySet::none()
     }
 
     /// Whether the container may call connect(2) although the level takes that
@@ -65,20 +73,48 @@ impl Seal {
         self.allow_connect && self.level >= mechanism::NO_CONNECT.level
     }
 
+    /// Families that it allows, and Podman does not need.
+    #[must_use]
+    pub fn wider_families(&self) -> FamilySet {
+        let local = FamilySet::default();
+        let wider = self.families.iter();
+        wider.filter(|family| !local.contains(*family)).collect()
+    }
+
+    /// What was asked to be let be of its level.
+    #[must_use]
+    pub fn given_up(&self) -> Vec<GivenUp> {
+        let given_up = |option: &str, text: &str| GivenUp {
+            option: option.to_owned(),
+            text: text.to_owned(),
+        };
+        let asked = [
+            (self.best_effort, "--best-effort", BEST_EFFORT),
+            (self.allow_udp, "--allow-udp", ALLOW_UDP),
+            (self.allows_connect(), "--allow-connect", ALLOW_CONNECT),
+        ];
+        let asked = asked.into_iter().filter(|(is_asked, ..)| *is_asked);
+        let mut asked: Vec<GivenUp> = asked
+            .map(|(_, option, text)| given_up(option, text))
+            .collect();
+        let wider = self.wider_families();
+        if wider != FamilySet::none() {
+            let option = format!("--families={}", self.families);
+            let text = format!(
+                "sockets of {wider} can be made as well ({option}), and lead to wherever these do: no level is kept with that"
+            );
+            asked.push(GivenUp { option, text });
+        }
+        asked
+    }
+
     /// What it leaves open: what its level does, and what was asked for on top of
     /// that.
     #[must_use]
-    pub fn residual_risks(&self) -> Vec<&'static str> {
-        let asked = [
-            (self.best_effort, BEST_EFFORT),
-            (self.allow_udp, ALLOW_UDP),
-            (self.allows_connect(), ALLOW_CONNECT),
-        ];
-        let asked = asked.into_iter().filter(|(is_asked, _)| *is_asked);
-        let asked = asked.map(|(_, text)| text);
-        asked
-            .chain(self.level.residual_risks().iter().copied())
-            .collect()
+    pub fn residual_risks(&self) -> Vec<String> {
+        let asked = self.given_up().into_iter().map(|part| part.text);
+        let level = self.level.residual_risks().iter();
+        asked.chain(level.map(|risk| (*risk).to_owned())).collect()
     }
 
     /// The mechanisms that it consists of.

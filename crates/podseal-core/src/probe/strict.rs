@@ -2,7 +2,7 @@
 //!
 //! All of it is harmless on the host, where nobody promises that it fails.
 
-use super::{Group, Probe};
+use super::{Group, Outcome, Probe, ProbeReport};
 use crate::policy::level::Level;
 
 /// One thing to try.
@@ -52,6 +52,15 @@ impl Attempt {
     }
 }
 
+/// Whether the container that a report is from had level strict's seccomp
+/// profile: without it, nothing keeps a container from this call.
+#[must_use]
+pub fn shows_profile(report: &ProbeReport) -> bool {
+    matches!(report.outcome(BIND), Some(Outcome::Refused { .. }))
+}
+
+const BIND: &str = "bind";
+
 pub(super) const GROUP: Group = Group {
     title: "The container's own affair",
     about: "What a server in a container does not need, and a way out of the container might. It is \
@@ -61,7 +70,7 @@ pub(super) const GROUP: Group = Group {
 
 const PROBES: &[Probe] = &[
     row("connect", "connect(2) of a UNIX socket", Attempt::Connect),
-    row("bind", "bind(2) of a UNIX socket", Attempt::Bind),
+    row(BIND, "bind(2) of a UNIX socket", Attempt::Bind),
     row(
         "chroot",
         "chroot(2), as a capability allows",

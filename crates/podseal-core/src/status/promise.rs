@@ -59,9 +59,7 @@ impl Promise {
         if let Some(seals) = launchers(commands) {
             let by_drop_in = promise.commands_are_the_drop_ins(service);
             for seal in &seals {
-                let asked = mechanism::of(seal.level).filter(|part| part.is_required);
-                let lost = asked.filter(|part| !sure(seal).any(|sure| sure == *part));
-                promise.given_up.extend(lost.map(|part| part.id));
+                promise.give_up(seal);
             }
             let common = seals.first().into_iter().flat_map(sure);
             let common = common
@@ -100,18 +98,24 @@ impl Promise {
             for mechanism in sure(seal) {
                 promise.add(mechanism);
             }
+            promise.give_up(seal);
             promise.filters = 1;
         }
         promise
     }
 
-    /// What a supervisor says of what it started: the names of mechanisms.
+    /// What a supervisor says of what it started: the names of mechanisms, and of
+    /// those that were given up.
     #[must_use]
-    pub fn told(mechanisms: &[String]) -> Self {
-        let known = mechanism::MECHANISMS.iter();
-        let known = known.filter(|known| mechanisms.iter().any(|told| told == known.id));
+    pub fn told(mechanisms: &[String], given_up: &[String]) -> Self {
+        let known = |told: &[String]| {
+            let known = mechanism::MECHANISMS.iter();
+            let known = known.filter(|known| told.iter().any(|told| told == known.id));
+            known.map(|mechanism| mechanism.id).collect()
+        };
         Self {
-            mechanisms: known.map(|mechanism| mechanism.id).collect(),
+            mechanisms: known(mechanisms),
+            given_up: known(given_up),
             filters: u32::from(!mechanisms.is_empty()),
             ..Self::default()
         }
@@ -120,6 +124,16 @@ impl Promise {
     fn add(&mut self, mechanism: &Mechanism) {
         if !self.mechanisms.contains(&mechanism.id) {
             self.mechanisms.push(mechanism.id);
+        }
+    }
+
+    /// Notes what a seal lets be, and nothing else has.
+    fn give_up(&mut self, seal: &Seal) {
+        for part in mechanism::of(seal.level).filter(|part| part.is_required) {
+            let is_there = self.mechanisms.contains(&part.id) || self.given_up.contains(&part.id);
+            if !is_there && !sure(seal).any(|sure| sure == part) {
+                self.given_up.push(part.id);
+            }
         }
     }
 
@@ -154,8 +168,7 @@ fn is_local(filter: &FamilyFilter) -> bool {
 
 /// What a seal certainly has: with best effort, the kernel may lack Landlock.
 fn sure(seal: &Seal) -> impl Iterator<Item = &'static Mechanism> {
-    let local = FamilySet::default();
-    let is_local = seal.families.iter().all(|family| local.contains(family));
+    let is_local = seal.wider_families() == FamilySet::none();
     let best_effort = seal.best_effort;
     seal.mechanisms().into_iter().filter(move |mechanism| {
         let is_wide = !is_local && **mechanism == FAMILIES;

@@ -374,7 +374,7 @@ fn given_up(service: &Service) -> Vec<Problem> {
         "options of the launcher give up, or may give up, {}",
         parts.join(", ")
     );
-    let fix = "seal it again without --best-effort and --allow-connect";
+    let fix = "do without --families, --best-effort and --allow-connect";
     vec![note("given-up", message, fix)]
 }
 

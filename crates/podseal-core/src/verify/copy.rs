@@ -180,9 +180,12 @@ impl Subject<'_> {
                 }
             }
             Place::OciRuntime | Place::Container => {
-                let invocation = self
-                    .run()
-                    .unwrap_or_else(|| Err("podseal does not see a podman run in it".to_owned()))?;
+                let invocation = self.run().unwrap_or_else(|| {
+                    Err(format!(
+                        "{} is no podman run that podseal sees",
+                        self.words[self.command]
+                    ))
+                })?;
                 // Before the image, and before the -- that may be before it.
                 let image = invocation.operands.first().map_or(0, |word| word.place);
                 let end = if self.words[image - 1] == "--" {

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::running::Running;
-use super::{Goal, Place, Verdict, evidence, is_absent, is_made_at, is_promised, judge};
+use super::{
+    Goal, Place, Verdict, evidence, given_up_by, is_absent, is_made_at, is_promised, judge,
+};
 use crate::explain::short::Short;
 use crate::policy::level::Level;
 use crate::policy::seal::Seal;
@@ -24,6 +26,8 @@ pub struct Document {
     pub run_as: Option<String>,
     /// The level whose promises it is held to.
     pub level: String,
+    /// The options that give up something of that level, on purpose.
+    pub given_up: Vec<String>,
     /// The highest level whose every promise was seen to be kept, at every
     /// place; null where not even the lowest was, or the service runs with less
     /// than its copies.
@@ -31,7 +35,8 @@ pub struct Document {
     /// What was found about the level's promises, in the copies and by the
     /// service itself: the worst of it.
     pub verdict: Verdict,
-    /// Where the probes were made.
+    /// Where the probes were made: of a program that runs no container, in its
+    /// own place, which is called Podman's.
     pub places: Vec<Stop>,
     /// One row for each probe.
     pub probes: Vec<Row>,
@@ -97,6 +102,8 @@ pub struct Finding {
     pub place: Place,
     /// Whether the level that the service is held to promises that it fails.
     pub is_promised: bool,
+    /// The option that gives up what the level promises; null where none does.
+    pub given_up_by: Option<String>,
     /// What it says.
     pub verdict: Verdict,
     /// What came of it.
@@ -140,6 +147,7 @@ impl Document {
                 Finding {
                     place: *place,
                     is_promised: is_promised(probe, seal, *place),
+                    given_up_by: given_up_by(probe, seal, *place).map(str::to_owned),
                     verdict: judge(probe, seal, *place, &without, &sealed),
                     evidence: Evidence::new(probe, &sealed, report.as_ref().ok()),
                 }
@@ -160,6 +168,11 @@ impl Document {
             unit: unit.to_owned(),
             run_as: None,
             level: level.to_string(),
+            given_up: seal
+                .given_up()
+                .into_iter()
+                .map(|part| part.option)
+                .collect(),
             reached: reached(&probes)
                 .filter(|_| matches!(running.verdict, None | Some(Verdict::Closed)))
                 .map(|level| level.to_string()),
@@ -174,16 +187,19 @@ impl Document {
                 .collect(),
             probes,
             running,
-            residual_risks: seal
-                .residual_risks()
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            residual_risks: seal.residual_risks(),
         }
     }
 }
 
 impl Document {
+    /// Whether the service runs a container, for all that is known.
+    #[must_use]
+    pub fn has_container(&self) -> bool {
+        let mut places = self.places.iter();
+        places.any(|stop| stop.place == Place::Container)
+    }
+
     /// Whether something is open in the copies that the level promises to close.
     #[must_use]
     pub fn copies_are_open(&self) -> bool {
@@ -289,8 +305,13 @@ fn reached(rows: &[Row]) -> Option<Level> {
                 Verdict::Open | Verdict::Accepted => false,
             })
     };
+    // Where no container was looked at, nothing is known of what is its own.
+    let mut findings = rows.iter().flat_map(|row| &row.findings);
+    let was_inside = findings.any(|finding| finding.place == Place::Container);
     let mut levels = Level::ALL.into_iter().rev();
-    levels.find(|level| rows.iter().all(|row| keeps(row, *level)))
+    levels.find(|level| {
+        (was_inside || level.on_host() == *level) && rows.iter().all(|row| keeps(row, *level))
+    })
 }
 
 #[cfg(test)]

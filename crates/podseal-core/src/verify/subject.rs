@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Place;
 use crate::audit::command::{file_name, has_variable, wrapped};
 use crate::family::Family;
 use crate::podman::invocation::{Invocation, Verb, Word};
@@ -111,6 +112,21 @@ impl<'a> Subject<'a> {
         (file_name(program) == "podman").then_some(program)
     }
 
+    /// Where its probes are made: all places, but where it was given to `podseal
+    /// run` as a program that runs no container the one that it has, unless its
+    /// level promises something of a container.
+    #[must_use]
+    pub fn places(&self, seal: &Seal) -> &'static [Place] {
+        let says = self.service.settings.last("Service", "X-Podseal-Container");
+        let has_none = says.is_some_and(|setting| setting.value == "no");
+        let is_of_container = seal.level.on_host() != seal.level;
+        if has_none && self.podman().is_none() && !is_of_container {
+            &[Place::Podman]
+        } else {
+            &Place::ALL
+        }
+    }
+
     /// The image that its container is made of.
     #[must_use]
     pub fn image(&self) -> Option<String> {
@@ -166,8 +182,13 @@ impl<'a> Subject<'a> {
     pub fn seal(&self, level: Option<Level>) -> Option<Seal> {
         let before = self.words.get(..self.command).unwrap_or_default();
         let has = |option: &str| before.iter().any(|word| word == option);
+        // Of two lists, only what is in both can be made.
+        let families = value_of(before, "--families")
+            .filter(|_| !self.is_local())
+            .and_then(|families| FamilySet::parse(families).ok());
         Some(Seal {
             level: level.or_else(|| self.level())?,
+            families: families.unwrap_or_default(),
             allow_udp: has("--allow-udp"),
             allow_connect: has("--allow-connect"),
             best_effort: has("--best-effort"),
@@ -184,26 +205,33 @@ impl<'a> Subject<'a> {
             .windows(2)
             .position(|pair| file_name(&pair[0]) == "podseal" && pair[1] == "enter");
         if let Some(at) = launcher {
-            let options = &before[at + 2..];
-            let value = options.iter().enumerate().find_map(|(at, option)| {
-                let value = option.strip_prefix("--level")?;
-                match value.strip_prefix('=') {
-                    Some(value) => Some(value),
-                    None if value.is_empty() => options.get(at + 1).map(String::as_str),
-                    None => None,
-                }
-            });
-            return match value {
+            return match value_of(&before[at + 2..], "--level") {
                 None => Some(Level::default()),
                 Some(name) => Level::ALL.into_iter().find(|l| l.to_string() == name),
             };
         }
+        self.is_local().then_some(Level::Families)
+    }
+
+    /// Whether systemd leaves no families but those that Podman needs.
+    fn is_local(&self) -> bool {
         let families = &self.service.sandbox.families;
         [&families.le_v260, &families.ge_v261]
             .into_iter()
             .all(leaves_local_families)
-            .then_some(Level::Families)
     }
+}
+
+/// The value of a launcher's option.
+fn value_of<'a>(options: &'a [String], name: &str) -> Option<&'a str> {
+    options.iter().enumerate().find_map(|(at, option)| {
+        let value = option.strip_prefix(name)?;
+        match value.strip_prefix('=') {
+            Some(value) => Some(value),
+            None if value.is_empty() => options.get(at + 1).map(String::as_str),
+            None => None,
+        }
+    })
 }
 
 fn leaves_local_families(filter: &FamilyFilter) -> bool {

@@ -269,6 +269,48 @@ fn the_level_that_a_service_claims() {
     }
 }
 
+/// What a launcher is told is in the seal, where systemd does not undo it.
+#[test]
+fn more_families_are_held_against_nobody() {
+    let command = "ExecStart=/b/podseal enter '--families=AF_UNIX AF_INET' -- podman run x\n";
+    for (restriction, wider) in [
+        ("", "AF_INET"),
+        ("RestrictAddressFamilies=AF_UNIX AF_INET\n", "AF_INET"),
+        ("RestrictAddressFamilies=AF_UNIX\n", "none"),
+    ] {
+        let service = service(&format!("[Service]\n{restriction}{command}"), &[]);
+        let subject = Subject::new(&service).expect("a command");
+        let seal = subject.seal(None).expect("a seal");
+        assert_eq!(seal.wider_families().to_string(), wider, "{restriction}");
+        let probe = probe::find("af-inet").expect("a probe");
+        let is_given_up = wider != "none";
+        for place in Place::ALL {
+            assert_eq!(is_promised(probe, &seal, place), !is_given_up);
+            let option = is_given_up.then_some("--families");
+            assert_eq!(given_up_by(probe, &seal, place), option);
+        }
+        assert_eq!(seal.given_up().len(), usize::from(is_given_up));
+    }
+}
+
+/// A program without a container has one place, unless its level wants more.
+#[test]
+fn places_of_a_program() {
+    let all = Place::ALL.as_slice();
+    for (says, command, level, places) in [
+        ("no", "/b/server", Level::Standard, &[Place::Podman][..]),
+        ("no", "/b/server", Level::Strict, all),
+        ("no", "podman run x", Level::Standard, all),
+        ("yes", "/b/server", Level::Standard, all),
+    ] {
+        let text = format!("[Service]\nX-Podseal-Container={says}\nExecStart={command}\n");
+        let service = service(&text, &[]);
+        let subject = Subject::new(&service).expect("a command");
+        let seal = subject.seal(Some(level)).expect("a seal");
+        assert_eq!(subject.places(&seal), places, "{text}");
+    }
+}
+
 /// They are in the copy's file, and would count a second time.
 #[test]
 fn dropins_for_all_services_are_hidden() {

@@ -166,8 +166,44 @@ fn a_service_with_user_that_was_there() {
     let processes = web.root(PROCESSES);
     assert!(!processes.text().contains("nnp 0"), "{processes:?}");
     assert!(!processes.text().contains(" 0 nnp"), "{processes:?}");
+    strict_from_the_users_own_profile(&web);
     web.root("loginctl disable-linger web").text();
     expect(&seal(""), 0, &["warning: web does not linger"]);
     let unsealed = web.root("podseal unseal --system run-as");
     expect(&unsealed, 0, &["unsealed run-as.service"]);
+}
+
+/// Root's Podman has another profile, and does not have the image.
+fn strict_from_the_users_own_profile(web: &Web) {
+    web.root(
+        "systemctl stop run-as.service && cd /home/web && mkdir -p .config/containers && \
+         sed 's/\"names\": \\[/&\"lab_call\",/' /usr/share/containers/seccomp.json > own.json && \
+         printf '[containers]\\nseccomp_profile = \"/home/web/own.json\"\\n' \
+             > .config/containers/containers.conf && \
+         chown -R web: .config own.json && chmod 700 .config && chmod 600 own.json",
+    )
+    .text();
+    let seal = "podseal seal --system --level=strict run-as";
+    let digest = web.root(&format!(
+        "as_web podman image inspect --format '{{{{.Digest}}}}' {IMAGE}"
+    ));
+    let pinned = format!("@{}", digest.text().trim());
+    expect(
+        &web.root(seal),
+        1,
+        &["image-not-pinned", "name it ", &pinned],
+    );
+    let name = IMAGE.split(':').next().unwrap_or(IMAGE);
+    let edit = format!(
+        "sed -i s,{IMAGE},{name}{pinned}, /etc/systemd/system/run-as.service && \
+         systemctl daemon-reload && {seal}"
+    );
+    expect(
+        &web.root(&edit),
+        0,
+        &["sealed run-as.service at level strict"],
+    );
+    let made = web.root("cat /etc/systemd/system/run-as.service.d/50-podseal.seccomp.json");
+    assert!(made.text().contains("lab_call"), "{made:?}");
+    web.assert_served();
 }

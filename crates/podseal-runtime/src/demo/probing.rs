@@ -142,12 +142,12 @@ impl Demo {
     }
 
     fn container(&self, network: &str, seal: Option<&Seal>) -> Result<Vec<String>, DemoError> {
-        let strict = seal.filter(|seal| seal.level >= Level::Strict);
-        let (options, image) = match strict {
-            None => (Vec::new(), IMAGE.to_owned()),
-            Some(seal) => {
-                let podman = &self.engine.podman;
-                let profile = container_profile::write(podman, seal, self.instance.directory())?;
+        let podman = &self.engine.podman;
+        let profile = seal.map(|seal| container_profile::for_level(podman, seal));
+        let (options, image) = match (seal, profile.transpose()?.flatten()) {
+            (None, _) | (_, None) => (Vec::new(), IMAGE.to_owned()),
+            (Some(seal), Some(profile)) => {
+                let profile = container_profile::write(&profile, self.instance.directory())?;
                 let profile = profile.to_string_lossy();
                 let image = strict::pinned(IMAGE, &podman.digest(IMAGE)?);
                 (strict::options(&seal.mechanisms(), &profile), image)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use podseal_core::doctor::facts::{Landlock, Look, NotLooked, Runtime};
+use podseal_core::doctor::facts::{Landlock, Look, NotLooked, Runtime, Trial};
 use podseal_core::policy::level::Level;
 use podseal_core::policy::mechanism;
 use podseal_core::policy::seal::Seal;
@@ -12,28 +12,27 @@ use super::{Batch, Results, not_looked};
 use crate::command;
 use crate::host::User;
 use crate::instance::Instance;
-use crate::oci_runtime::{Bundle, KNOWN};
+use crate::oci_runtime::{self, Bundle, KNOWN};
 
-/// Trials that are prepared.
+/// What it takes to try a runtime.
 pub(super) struct Trials<'a> {
     user: &'a User,
-    /// Levels to try, or why not.
-    levels: Vec<(Level, Look<()>)>,
-    added: Vec<Added>,
-    bundles: Vec<Bundle>,
+    /// Levels to try, each with its container's profile, or why not.
+    levels: Vec<(Level, Look<Option<&'a str>>)>,
     /// Where the bundles go.
     directory: &'a Look<Instance>,
 }
 
-/// A runtime whose trials are in a batch.
-struct Added {
-    path: PathBuf,
-    version: Look<usize>,
-    trials: Vec<(Level, Look<usize>)>,
+/// A trial in a batch.
+struct Added<'a> {
+    index: usize,
+    profile: Option<&'a str>,
+    /// It is there until the trial ends.
+    _bundle: Bundle,
 }
 
 /// Whether two paths are of one program.
-pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+fn is_same(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| fs::canonicalize(path).ok();
     one == other || real(one).is_some_and(|path| real(other) == Some(path))
 }
@@ -44,6 +43,7 @@ impl<'a> Trials<'a> {
         directory: &'a Look<Instance>,
         is_ready: &Look<()>,
         landlock: &Landlock,
+        profile: &'a Trial<String>,
     ) -> Self {
         // Root's trials need nothing of Podman.
         let is_ready = if user.is_rootless() {
@@ -54,88 +54,86 @@ impl<'a> Trials<'a> {
         let levels = Level::ALL.map(|level| {
             let lacks = mechanism::of(level)
                 .any(|mechanism| mechanism.is_required && landlock.missing.contains(&mechanism));
-            let ready = is_ready.clone().and_then(|()| {
-                if lacks {
-                    Err(NotLooked::because("this kernel lacks Landlock for it"))
-                } else {
-                    Ok(())
-                }
+            let ready = is_ready.clone().and_then(|()| match profile {
+                _ if lacks => Err(NotLooked::because("this kernel lacks Landlock for it")),
+                _ if level < Level::Strict => Ok(None),
+                Ok(Ok(profile)) => Ok(Some(profile.as_str())),
+                Ok(Err(_)) => Err(NotLooked::because("there is no seccomp profile for it")),
+                Err(why) => Err(why.clone()),
             });
             (level, ready)
         });
         Self {
             user,
             levels: levels.into(),
-            added: Vec::new(),
-            bundles: Vec::new(),
             directory,
         }
     }
 
-    /// Adds the installed runtimes that podseal knows.
-    pub(super) fn add_installed(&mut self, batch: &mut Batch) {
+    /// Tries the one that Podman takes, where that is known, and the installed
+    /// ones that podseal knows, side by side.
+    pub(super) fn run(&self, default: Option<&Path>) -> Vec<Runtime> {
+        let mut paths: Vec<PathBuf> = default.map(PathBuf::from).into_iter().collect();
         for path in KNOWN.iter().filter_map(|name| command::find(name)) {
-            self.add(batch, path);
+            if !paths.iter().any(|known| is_same(known, &path)) {
+                paths.push(path);
+            }
         }
-    }
-
-    /// Tries `path`, unless it is among `known`.
-    pub(super) fn run_missing(&mut self, path: &Path, known: &[Runtime]) -> Vec<Runtime> {
-        if known.iter().any(|runtime| is_same(&runtime.path, path)) {
-            return Vec::new();
-        }
-        self.added.clear();
         let mut batch = Batch::default();
-        self.add(&mut batch, path.to_owned());
+        let mut count = 0;
+        let added: Vec<_> = paths
+            .into_iter()
+            .map(|path| {
+                let trials = self.levels.iter().map(|(level, ready)| {
+                    count += 1;
+                    let trial = |profile| self.add(&mut batch, &path, *level, profile, count);
+                    (*level, ready.clone().and_then(trial))
+                });
+                let trials: Vec<_> = trials.collect();
+                let version = [&path.to_string_lossy(), "--version"];
+                (batch.add_apart(&version, self.directory), trials, path)
+            })
+            .collect();
         let results = batch.run();
-        self.results(&results)
+        let runtime =
+            |(version, trials, path): (Look<usize>, Vec<(Level, Look<Added>)>, _)| Runtime {
+                path,
+                version: version.and_then(|index| results.line(index)),
+                trials: trials
+                    .into_iter()
+                    .map(|(level, trial)| (level, trial.and_then(|trial| trial.result(&results))))
+                    .collect(),
+            };
+        added.into_iter().map(runtime).collect()
     }
 
-    fn add(&mut self, batch: &mut Batch, path: PathBuf) {
-        let version = batch.add_apart(&[&path.to_string_lossy(), "--version"], self.directory);
-        let mut trials = Vec::new();
-        for (level, ready) in self.levels.clone() {
-            let bundle = ready.and_then(|()| self.bundle());
-            let trial = bundle.map(|bundle| {
-                let seal = Seal {
-                    level,
-                    ..Seal::default()
-                };
-                let index = batch.add(bundle.command(&path, &seal, self.user));
-                self.bundles.push(bundle);
-                index
-            });
-            trials.push((level, trial));
-        }
-        self.added.push(Added {
-            path,
-            version,
-            trials,
-        });
-    }
-
-    /// Each trial has one of its own: they run at the same time.
-    fn bundle(&self) -> Look<Bundle> {
+    /// Each trial has a bundle of its own: they run at the same time.
+    fn add(
+        &self,
+        batch: &mut Batch,
+        runtime: &Path,
+        level: Level,
+        profile: Option<&'a str>,
+        number: usize,
+    ) -> Look<Added<'a>> {
         let directory = self.directory.as_ref().map_err(Clone::clone)?;
-        let name = format!("trial-{}", self.bundles.len());
-        Bundle::make(directory.directory(), &name).map_err(|error| not_looked(&error))
-    }
-
-    /// What came of those that were added.
-    pub(super) fn results(&self, results: &Results) -> Vec<Runtime> {
-        let runtime = |added: &Added| Runtime {
-            path: added.path.clone(),
-            version: added.version.clone().and_then(|index| results.line(index)),
-            trials: added
-                .trials
-                .iter()
-                .map(|(level, trial)| {
-                    let trial = trial.clone();
-                    let said = trial.and_then(|index| Ok(results.text(index)?.map(drop)));
-                    (*level, said)
-                })
-                .collect(),
+        let bundle = Bundle::make(directory.directory(), &format!("trial-{number}"), profile)
+            .map_err(|error| not_looked(&error))?;
+        let seal = Seal {
+            level,
+            ..Seal::default()
         };
-        self.added.iter().map(runtime).collect()
+        Ok(Added {
+            index: batch.add(bundle.command(runtime, &seal, self.user)),
+            profile,
+            _bundle: bundle,
+        })
+    }
+}
+
+impl Added<'_> {
+    fn result(&self, results: &Results) -> Trial<()> {
+        let said = results.text(self.index)?;
+        Ok(said.and_then(|said| oci_runtime::judge(said, self.profile)))
     }
 }

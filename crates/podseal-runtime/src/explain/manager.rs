@@ -1,48 +1,44 @@
 //! What systemd's manager and its journal tell.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use podseal_core::explain::case::adopt;
 use podseal_core::explain::journal::{Ended, Entry};
 use podseal_core::explain::state::UnitState;
+use podseal_core::unit::name::UnitName;
 
 use super::ExplainError;
 use crate::command::{self, CommandError, LIMIT};
-use crate::systemd::Manager;
+use crate::systemd::{Manager, Properties};
 
 /// How many entries of the journal are looked at.
 const ENTRIES: &str = "2000";
 
-const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,Result,ExecMainCode,ExecMainStatus,\
-                          NeedDaemonReload,Job,TriggeredBy,Triggers,After,\
-                          NRestarts,ActiveEnterTimestampMonotonic,ExecMainPID,InvocationID";
+const PROPERTIES: &[&str] = &[
+    "LoadState",
+    "ActiveState",
+    "Result",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "NeedDaemonReload",
+    "Job",
+    "TriggeredBy",
+    "Triggers",
+    "After",
+    "NRestarts",
+    "ActiveEnterTimestampMonotonic",
+    "ExecMainPID",
+    "InvocationID",
+];
 
-/// Properties by name.
-pub(super) type Properties = BTreeMap<String, String>;
-
-fn systemctl(manager: Manager, arguments: &[&str]) -> Result<String, CommandError> {
-    let words = ["systemctl", manager.option(), "--no-pager"];
-    let words = words.iter().chain(arguments);
-    let words: Vec<String> = words.map(|word| (*word).to_owned()).collect();
-    command::run(&words, LIMIT)?.success()
-}
-
-pub(super) fn properties(manager: Manager, unit: &str) -> Result<Properties, CommandError> {
-    let text = systemctl(manager, &["show", PROPERTIES, "--", unit])?;
-    let lines = text.lines().filter_map(|line| line.split_once('='));
-    Ok(lines
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect())
-}
-
-fn get<'a>(properties: &'a Properties, name: &str) -> &'a str {
-    properties.get(name).map_or("", String::as_str)
+fn properties(manager: Manager, unit: &str) -> Result<Properties, CommandError> {
+    let mut all = manager.properties(&[unit], PROPERTIES)?;
+    Ok(all.pop().unwrap_or_default())
 }
 
 /// Values of siginfo's `si_code` (sigaction(2), `CLD_EXITED` …).
 fn ended(properties: &Properties) -> Option<Ended> {
-    let code = match get(properties, "ExecMainCode") {
+    let code = match properties.get("ExecMainCode") {
         "1" => "exited",
         "2" => "killed",
         "3" => "dumped",
@@ -50,38 +46,40 @@ fn ended(properties: &Properties) -> Option<Ended> {
     };
     Some(Ended {
         code: code.to_owned(),
-        status: get(properties, "ExecMainStatus").parse().ok()?,
+        status: properties.get("ExecMainStatus").parse().ok()?,
     })
 }
 
 /// For how long the unit has been active.
 fn active_for(properties: &Properties) -> Option<Duration> {
-    let since = get(properties, "ActiveEnterTimestampMonotonic")
+    let since = properties
+        .get("ActiveEnterTimestampMonotonic")
         .parse()
         .ok()?;
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let now = Duration::from_secs(now.tv_sec.try_into().ok()?);
-    let is_active = get(properties, "ActiveState") == "active";
+    let is_active = properties.get("ActiveState") == "active";
     is_active.then(|| now.saturating_sub(Duration::from_micros(since)))
 }
 
 fn state(properties: &Properties) -> UnitState {
-    let text = |name| get(properties, name).to_owned();
+    let text = |name: &str| properties.get(name).to_owned();
     UnitState {
         name: text("Id"),
         load: text("LoadState"),
         active: text("ActiveState"),
         result: text("Result"),
         ended: ended(properties),
-        needs_reload: get(properties, "NeedDaemonReload") == "yes",
-        was_restarted: !matches!(get(properties, "NRestarts"), "" | "0"),
+        needs_reload: properties.is_yes("NeedDaemonReload"),
+        was_restarted: !matches!(properties.get("NRestarts"), "" | "0"),
         active_for: active_for(properties),
-        invocation: Some(text("InvocationID")).filter(|id| !id.is_empty()),
-        main: get(properties, "ExecMainPID")
+        invocation: properties.text("InvocationID"),
+        main: properties
+            .get("ExecMainPID")
             .parse()
             .ok()
             .filter(|pid| *pid != 0),
-        has_job: !matches!(get(properties, "Job"), "" | "0"),
+        has_job: !matches!(properties.get("Job"), "" | "0"),
         ..UnitState::default()
     }
 }
@@ -93,8 +91,8 @@ pub(super) fn of_service(
     stem: &str,
 ) -> Result<(UnitState, Vec<UnitState>), ExplainError> {
     let own = properties(manager, &format!("{stem}.service"))?;
-    let mut names: Vec<String> = get(&own, "TriggeredBy")
-        .split_whitespace()
+    let mut names: Vec<String> = own
+        .words("TriggeredBy")
         .filter(|name| name.ends_with(".socket"))
         .map(str::to_owned)
         .collect();
@@ -118,7 +116,7 @@ pub(super) fn of_socket(
     stem: &str,
 ) -> Result<(UnitState, Vec<UnitState>), ExplainError> {
     let socket = properties(manager, &format!("{stem}.socket"))?;
-    let mut services = get(&socket, "Triggers").split_whitespace();
+    let mut services = socket.words("Triggers");
     let service = services.find_map(|name| name.strip_suffix(".service"));
     of_service(manager, service.unwrap_or(stem))
 }
@@ -126,23 +124,10 @@ pub(super) fn of_socket(
 /// Units that come before this one and are being started.
 pub(super) fn waits_for(manager: Manager, unit: &str) -> Result<Vec<String>, CommandError> {
     let own = properties(manager, unit)?;
-    let after: Vec<&str> = get(&own, "After").split_whitespace().collect();
-    let listed = systemctl(
-        manager,
-        &[
-            "list-units",
-            "--full",
-            "--plain",
-            "--no-legend",
-            "--state=activating",
-        ],
-    )?;
-    let names = listed
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
+    let after: Vec<&str> = own.words("After").collect();
+    let names = manager.activating()?.into_iter();
     Ok(names
-        .filter(|name| after.contains(name))
-        .map(str::to_owned)
+        .filter(|name| after.contains(&name.as_str()))
         .collect())
 }
 
@@ -190,24 +175,21 @@ pub(super) fn journal(
     Ok(entries)
 }
 
+/// Has the manager forget that units failed, of those that did.
 pub(super) fn reset_failed<'a>(
     manager: Manager,
     units: impl Iterator<Item = &'a UnitState>,
 ) -> Result<(), ExplainError> {
     let failed = units.filter(|unit| unit.active == "failed");
-    let names: Vec<&str> = failed.map(|unit| unit.name.as_str()).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    systemctl(
-        manager,
-        &[&["reset-failed", "--"], names.as_slice()].concat(),
-    )?;
-    Ok(())
+    let names = names(failed.map(|unit| unit.name.as_str()));
+    Ok(manager.reset_failed(&names)?)
 }
 
 pub(super) fn start(manager: Manager, units: &[String]) -> Result<(), ExplainError> {
-    let names: Vec<&str> = units.iter().map(String::as_str).collect();
-    systemctl(manager, &[&["start", "--"], names.as_slice()].concat())?;
-    Ok(())
+    Ok(manager.start(&names(units.iter().map(String::as_str)))?)
+}
+
+/// What systemd calls its units are names of units.
+fn names<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<UnitName> {
+    texts.filter_map(|text| text.parse().ok()).collect()
 }

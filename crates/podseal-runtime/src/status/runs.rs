@@ -58,7 +58,7 @@ pub fn service(unit: &UnitStatus, all: &[UnitStatus], user: &User) -> Service {
     let own = |other: &&UnitStatus| other.service.as_ref() == Some(&unit.unit);
     Service {
         state: state(unit),
-        promise: Promise::told(&unit.mechanisms),
+        promise: Promise::told(&unit.mechanisms, &unit.given_up),
         unread: None,
         processes,
         sockets: all.iter().filter(own).map(socket).collect(),

@@ -6,7 +6,6 @@ use podseal_core::unit::name::UnitName;
 use rustix::process::Pid;
 
 use super::Supervisor;
-use super::service::ServiceProcesses;
 use crate::control::{Request, Response, UnitStatus, Verb};
 
 impl Supervisor<'_, '_> {
@@ -94,6 +93,9 @@ impl Supervisor<'_, '_> {
         };
         let listen = self.sockets.get(name).into_iter().flatten();
         let sealed = service.map(|service| service.sealed.unwrap_or_else(would_be));
+        let promise = service.map(|service| service.promise(sealed == Some(true)));
+        let promise = promise.unwrap_or_default();
+        let names = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect();
         let started = match self.set.find(name) {
             Some((_, Kind::Socket(socket))) => Some(socket.service.to_string()),
             _ => None,
@@ -111,10 +113,8 @@ impl Supervisor<'_, '_> {
             listen: listen.map(|socket| socket.listen.to_string()).collect(),
             service: started,
             control_pid: service.and_then(|service| service.control).map(number),
-            mechanisms: service
-                .filter(|_| sealed == Some(true))
-                .map(ServiceProcesses::mechanisms)
-                .unwrap_or_default(),
+            mechanisms: names(&promise.mechanisms),
+            given_up: names(&promise.given_up),
             processes: processes.into_iter().flatten().map(number).collect(),
         })
     }

@@ -93,12 +93,16 @@ impl ServiceProcesses {
             .collect()
     }
 
-    /// The parts of its seal, by name: of what runs, else of what would be
-    /// started.
-    pub(super) fn mechanisms(&self) -> Vec<String> {
+    /// What its seal promises: of what runs, else of what would be started. That
+    /// something of it was given up is no reason to say nothing of the rest.
+    pub(super) fn promise(&self, is_sealed: bool) -> Promise {
         let seal = self.started_with.as_ref().or(self.execution.seal.as_ref());
-        let parts = Promise::of_seal(seal).mechanisms.into_iter();
-        parts.map(str::to_owned).collect()
+        let promise = Promise::of_seal(seal);
+        if is_sealed || !promise.given_up.is_empty() {
+            promise
+        } else {
+            Promise::default()
+        }
     }
 
     /// Whether a process is left that its end waits for, by `KillMode=`.

@@ -116,7 +116,7 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
     image?;
     let form = form(request, &place, info.version)?;
     let instance = Instance::acquire(&user, &format!("up-{name}-{}", std::process::id()))?;
-    let choice = choose(request, &info.oci_runtime, &user, &instance)?;
+    let choice = choose(request, &info.oci_runtime, &podman, &user, &instance)?;
     let is_default = request.oci_runtime.is_none() && choice.path == info.oci_runtime;
     let oci_runtime = (!is_default).then(|| choice.path.display().to_string());
     let wanted = wanted(request, &podman, oci_runtime.clone())?;
@@ -132,8 +132,7 @@ pub fn plan(request: &Request) -> Result<Plan, UpError> {
     for own in std::iter::once(&layout.unit).chain(&layout.sockets) {
         require_free(&units, &layout.place, own)?;
     }
-    let profile = container_profile::for_level(&request.seal())?;
-    let seal = layout.seal(request, profile, &units, &instance, &files)?;
+    let seal = layout.seal(request, &units, &instance, &files)?;
     let drop_in = seal.change.path.clone();
     // The profile before the drop-in that names it.
     let files_of_seal = seal.files().map(|(before, change)| FileChange {
@@ -208,7 +207,6 @@ impl Layout {
     fn seal(
         &self,
         request: &Request,
-        profile: Option<String>,
         units: &Units,
         instance: &Instance,
         files: &Files,
@@ -221,7 +219,6 @@ impl Layout {
                 level: request.level,
                 given_up: GivenUp::default(),
                 allow_connect: false,
-                profile,
                 podseal: request.podseal.clone(),
                 force: request.force,
             },
@@ -324,6 +321,7 @@ fn form(request: &Request, place: &Place, podman: Version) -> Result<Form, UpErr
 fn choose(
     request: &Request,
     default: &Path,
+    podman: &Podman,
     user: &User,
     instance: &Instance,
 ) -> Result<Choice, EngineError> {
@@ -332,9 +330,11 @@ fn choose(
     if wanted.is_none() && user.is_rootless() {
         pause::ensure(user)?;
     }
-    let mut choice = match (wanted, &request.account) {
-        (None, Some(account)) => oci_runtime::choose_as(account, &request.podseal, default, &seal)?,
-        _ => oci_runtime::choose(wanted, default, &seal, user, instance)?,
+    let mut choice = if let (None, Some(account)) = (wanted, &request.account) {
+        oci_runtime::choose_as(account, &request.podseal, default, &seal)?
+    } else {
+        let profile = container_profile::for_level(podman, &seal)?;
+        oci_runtime::choose(wanted, default, &seal, profile.as_deref(), user, instance)?
     };
     if choice.path.is_relative() {
         let path = fs::canonicalize(&choice.path).map_err(|source| RuntimeError::Trial {

@@ -6,12 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use podseal_core::explain::journal::Log;
+use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::{VerifyError, failed};
 use crate::command::{self, Output, Start};
+use crate::control;
+use crate::explain::{self, Host};
 use crate::host::User;
 use crate::proof::Named;
 use crate::receive::{Client, Handover};
@@ -30,8 +33,11 @@ const READS: usize = 64;
 pub(super) struct Running<'a> {
     /// What starts it.
     pub(super) command: Vec<String>,
-    /// Whether that waits until the copy has ended, and ends then.
+    /// Whether that waits until the copy has ended, and ends then; `podseal run`
+    /// goes on.
     pub(super) waits: bool,
+    /// The copy's unit.
+    pub(super) unit: &'a str,
     /// Where it is handed the sockets.
     pub(super) handover: &'a Handover,
     pub(super) user: &'a User,
@@ -49,6 +55,24 @@ struct Copy {
     starter: Stream,
     /// Once it was handed its sockets.
     client: Option<Client>,
+    /// Why it failed, where it did before that.
+    why: Option<Short>,
+}
+
+/// A copy that its supervisor says has failed.
+struct Failure {
+    /// Why, where that could be asked.
+    why: Option<Short>,
+}
+
+/// What there is to tell of a copy that reported nothing.
+pub(super) struct Ended {
+    /// All that it said, if it was started.
+    pub(super) said: Option<Log>,
+    /// If it was not: what who starts it said.
+    pub(super) starter: Option<Log>,
+    /// If it was not: why, where who starts it can be asked.
+    pub(super) why: Option<Short>,
 }
 
 /// One pipe, and what came out of it.
@@ -93,9 +117,8 @@ impl Stream {
 }
 
 impl Running<'_> {
-    /// Runs it to its end; standard error has what went wrong. With it comes all
-    /// that it said, if it was started.
-    pub(super) fn run(&self) -> Result<(Output, Option<Log>), VerifyError> {
+    /// Runs it to its end; of its output standard error has what went wrong.
+    pub(super) fn run(&self) -> Result<(Output, Ended), VerifyError> {
         let pipe = || io::pipe().map_err(failed("make a pipe"));
         let (report, report_end) = pipe()?;
         let (said, said_end) = pipe()?;
@@ -105,6 +128,7 @@ impl Running<'_> {
             said: Stream::new(said),
             starter: Stream::new(starter),
             client: None,
+            why: None,
         };
         let child = Starter::start(&self.command, &starter_end)?;
         drop(starter_end);
@@ -116,7 +140,10 @@ impl Running<'_> {
             Some(exit) => Some(format!("the probe program {exit}")),
             None => Some("the probe program was not started, or did not end".to_owned()),
         };
-        let log = exit.map(|exit| Log::of_output(&String::from_utf8_lossy(&copy.said.text), exit));
+        let log =
+            |stream: &Stream, exit| Log::of_output(&String::from_utf8_lossy(&stream.text), exit);
+        let starter = exit.is_none().then(|| log(&copy.starter, Exit::Code(1)));
+        let log = exit.map(|exit| log(&copy.said, exit));
         let said = copy.said.error().or_else(|| copy.starter.error()).or(what);
         let output = Output::new(
             &self.command,
@@ -124,7 +151,25 @@ impl Running<'_> {
             String::from_utf8_lossy(&copy.report.text).into_owned(),
             said.unwrap_or_default(),
         );
-        Ok((output, log))
+        let ended = Ended {
+            said: log,
+            starter,
+            why: copy.why,
+        };
+        Ok((output, ended))
+    }
+
+    /// Whether its supervisor says that it has failed, and why.
+    fn failure(&self) -> Option<Failure> {
+        let runs = control::with_service(self.user, self.unit).ok()?;
+        let (run, response) = runs.into_iter().next()?;
+        let units = &response.units;
+        let unit = units.iter().find(|unit| unit.unit == self.unit)?;
+        (unit.active_state == "failed").then(|| {
+            let host = Host::default();
+            let why = explain::of_unit_in_run(&run, self.unit, units, &host);
+            Failure { why }
+        })
     }
 }
 
@@ -193,7 +238,17 @@ impl Copy {
                     .map_err(|error| failed("hand a copy its sockets")(io::Error::other(error)))?;
                 self.client = Some(client);
             }
+            let was_said = self.starter.text.len();
             self.read().map_err(failed("hear from a copy"))?;
+            // A supervisor says so when a unit fails, and then waits for more.
+            if !running.waits
+                && self.client.is_none()
+                && self.starter.text.len() > was_said
+                && let Some(failure) = running.failure()
+            {
+                self.why = failure.why;
+                break;
+            }
         }
         // What was said before the end may still be there.
         self.read().map_err(failed("hear from a copy"))
@@ -236,6 +291,7 @@ mod tests {
             said: endless(),
             starter: endless(),
             client: None,
+            why: None,
         };
         for _ in 0..3 {
             copy.read().unwrap();

@@ -1,9 +1,11 @@
 //! `podseal choose-runtime`
 
 use podseal_core::policy::seal::Seal;
+use podseal_runtime::container_profile;
 use podseal_runtime::engine::EngineError;
 use podseal_runtime::host::User;
 use podseal_runtime::instance::{Instance, InstanceError};
+use podseal_runtime::podman::Podman;
 use podseal_runtime::{oci_runtime, pause};
 
 use crate::cli::ChooseRuntime;
@@ -43,6 +45,9 @@ fn choose(arguments: ChooseRuntime) -> Result<oci_runtime::Choice, ChooseError> 
     if user.is_rootless() {
         pause::ensure(&user).map_err(EngineError::from)?;
     }
-    let choice = oci_runtime::choose(None, &arguments.default, &seal, &user, &instance);
+    let podman = Podman::installed().map_err(EngineError::from)?;
+    let profile = container_profile::for_level(&podman, &seal).map_err(EngineError::from)?;
+    let (default, profile) = (&arguments.default, profile.as_deref());
+    let choice = oci_runtime::choose(None, default, &seal, profile, &user, &instance);
     Ok(choice.map_err(EngineError::from)?)
 }

@@ -6,7 +6,6 @@ use podseal_core::explain::short::Short;
 use podseal_core::lifecycle::{self, socket};
 use podseal_core::listen::SocketOptions;
 use podseal_core::podman::{Pull, name_of};
-use podseal_core::policy::seal::ALLOW_CONNECT;
 use podseal_core::rate_limit::Limit;
 use podseal_core::supervised::Kind;
 use podseal_core::unit::name::UnitName;
@@ -31,8 +30,8 @@ pub(super) fn run(arguments: Run) -> u8 {
             return exit::USAGE;
         }
     };
-    if request.seal.allows_connect() {
-        output::warning(format_args!("{}: {ALLOW_CONNECT}", request.name));
+    for given_up in request.seal.given_up() {
+        output::warning(format_args!("{}: {}", request.name, given_up.text));
     }
     supervise(service::prepare(&request), Some(&request.name), quiet)
 }

@@ -7,10 +7,9 @@ use podseal_core::audit::Finding;
 use podseal_core::plan::mend::Edit;
 use podseal_core::plan::refusal::Refusal;
 use podseal_core::policy::level::Level;
-use podseal_core::policy::seal::{ALLOW_CONNECT, Seal};
+use podseal_core::policy::seal::ALLOW_CONNECT;
 use podseal_core::unit::effective::Origin;
 use podseal_core::unit::name::UnitName;
-use podseal_runtime::container_profile;
 use podseal_runtime::explain::{self, Host};
 use podseal_runtime::host;
 use podseal_runtime::linger;
@@ -58,23 +57,10 @@ pub(super) fn seal(arguments: &SealUnits) -> u8 {
             return exit::FAILURE;
         }
     };
-    let seal = Seal {
-        level: arguments.level.into(),
-        allow_connect: arguments.allow_connect,
-        ..Seal::default()
-    };
-    let profile = match container_profile::for_level(&seal) {
-        Ok(profile) => profile,
-        Err(error) => {
-            output::error(&error, Some(&error.hint()));
-            return exit::FAILURE;
-        }
-    };
     let request = Request {
-        level: seal.level,
+        level: arguments.level.into(),
         given_up: (&arguments.given_up).into(),
-        allow_connect: seal.allow_connect,
-        profile,
+        allow_connect: arguments.allow_connect,
         podseal,
         force: arguments.force,
     };

@@ -188,7 +188,7 @@ fn an_oci_runtime_that_does_not_work_is_said_to_fail() {
         said.expect(
             "oci-runtime",
             "problem",
-            &["fails at every level", "crun 1.23 or later"],
+            &["fails at families, standard", "crun 1.23 or later"],
         );
         assert!(said.is_in_the_way("oci-runtime", "standard"));
     } else {
@@ -196,6 +196,53 @@ fn an_oci_runtime_that_does_not_work_is_said_to_fail() {
     }
     said.expect("systemd", "ok", &["version 257"]);
     place.expect_nothing_left();
+}
+
+/// A runtime that cannot take the container's profile, or drops it without a
+/// word, works at the levels that have none.
+#[test]
+fn a_runtime_without_seccomp_is_none_for_level_strict() {
+    as_user("a runtime without seccomp", |lab| {
+        let place = &lab.place;
+        output(&mut place.command(&["pause", "ensure"])).expect(0, &[]);
+        let choose =
+            |level, default: &str| output(&mut place.command(&["choose-runtime", level, default]));
+        let chosen = choose("--level=strict", "/nonexistent");
+        let chosen: Value = serde_json::from_str(&chosen.stdout).expect("a runtime that works");
+        let real = chosen["path"].as_str().unwrap();
+        let config = "for word; do case $word in --bundle=*) config=${word#*=}/config.json; esac; done\n\
+                      [ -z \"$config\" ] ||";
+        let refuses = format!(
+            "{config} ! grep -q '\"seccomp\"' \"$config\" || {{ echo 'seccomp: not there' >&2; exit 1; }}\n\
+             exec {real} \"$@\""
+        );
+        let drops = format!(
+            "{config} sed -i.whole 's/\"seccomp\":/\"x\":/' \"$config\"\n{real} \"$@\"\nstatus=$?\n\
+                     [ -z \"$config\" ] || mv \"$config.whole\" \"$config\"\nexit $status"
+        );
+        let path = programs(place, &[("crun", &refuses), ("runc", &drops)]);
+        let dropped = "it starts the container without its seccomp profile";
+        for (name, said) in [("crun", "seccomp: not there"), ("runc", dropped)] {
+            let runtime = format!("{path}/{name}");
+            choose("--level=standard", &runtime).expect(0, &[]);
+            let chosen: Value =
+                serde_json::from_str(&choose("--level=strict", &runtime).stdout).unwrap();
+            assert_eq!(chosen["failures"][0]["path"], runtime.as_str(), "{chosen}");
+            assert_eq!(chosen["failures"][0]["message"], said, "{chosen}");
+        }
+        let conf = place.path("containers.conf");
+        let text = fs::read_to_string(&conf).unwrap();
+        fs::write(&conf, format!("{text}runtime = \"{path}/crun\"\n")).unwrap();
+        let said = doctor(place, &[], &[("PATH", Some(&format!("{path}:{PATH}")))]);
+        let texts = [
+            "fails at strict: seccomp: not there",
+            dropped,
+            "at level strict",
+        ];
+        said.expect("oci-runtime", "problem", &texts);
+        assert_eq!(said.reach("standard"), "reachable", "{:?}", said.ended);
+        assert!(said.is_in_the_way("oci-runtime", "strict"));
+    });
 }
 
 #[test]

@@ -113,8 +113,8 @@ fn two_at_once_do_not_meet(lab: &Lab) {
 }
 
 use running::{
-    a_run_of_an_image_is_verified_by_its_name, what_runs_is_held_against_the_copies,
-    what_was_given_up_is_said,
+    a_run_of_an_image_is_verified_by_its_name, more_families_are_no_level,
+    what_runs_is_held_against_the_copies, what_was_given_up_is_said,
 };
 
 macro_rules! scenarios {
@@ -135,6 +135,7 @@ scenarios![
     what_runs_is_held_against_the_copies,
     a_run_of_an_image_is_verified_by_its_name,
     what_was_given_up_is_said,
+    more_families_are_no_level,
 ];
 
 /// A place with a program in Podman's place that does what a script says where
@@ -278,6 +279,61 @@ fn without_free_ports_nothing_is_shown() {
     }
     ended.expect(1, &["cannot make the probes without a seal", "in use"]);
     assert_eq!(ended.stdout, "");
+    place.expect_nothing_left();
+}
+
+/// What is wrong with the service is wrong with its copies, too.
+#[test]
+fn why_a_copy_did_not_start_is_said() {
+    let Some(place) = with_podman("a copy that does not start", "exit 1") else {
+        return;
+    };
+    let unit = place.path("units/web.service");
+    let text = fs::read_to_string(&unit).unwrap();
+    fs::write(&unit, format!("{text}EnvironmentFile=/nonexistent\n")).unwrap();
+    let ended = output(&mut place.command(&verify(&["--format=json"])));
+    ended.expect(3, &[]);
+    for stop in json(&ended)["places"].as_array().unwrap() {
+        let (failure, seen) = (&stop["failure"], &stop["why"]["seen"]);
+        let text = "cannot read EnvironmentFile=/nonexistent";
+        assert!(failure.to_string().contains(text), "{stop:#}");
+        assert!(seen.to_string().contains(text), "{stop:#}");
+    }
+    place.expect_nothing_left();
+}
+
+/// It is the only place that it has.
+#[test]
+fn a_program_without_a_container_is_verified_in_its_own_place() {
+    let place = Place::new();
+    let (podseal, socket) = (place.podseal(), place.text("socket"));
+    let listen = format!("--listen={socket}");
+    let run = place.run(&["--name=it", &listen], &[&podseal, "echo"]);
+    run.wait_for("listening on ");
+    let ended = output(&mut place.command(&["verify", "--format=json", "it"]));
+    ended.expect(0, &[]);
+    let document = json(&ended);
+    assert_eq!(document["places"].as_array().unwrap().len(), 1);
+    assert_eq!(document["reached"], "standard");
+    assert_eq!(verdicts(&document, "turn-outward"), ["closed"]);
+    let ended = output(&mut place.command(&["verify", "--html=page.html", "it"]));
+    let said = "it is a program that runs no container, so everything was tried in its own place";
+    ended.expect(0, &[]);
+    assert!(ended.stdout.contains(said), "{ended:?}");
+    let page = fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(page.contains(said) && page.contains("no container</"));
+    // Strict promises something of a container, and there was none to look at.
+    let words = ["verify", "--level=strict", "--format=json", "it"];
+    let ended = output(&mut place.command(&words));
+    ended.expect(3, &[]);
+    let document = json(&ended);
+    assert!(document["reached"].is_null(), "{document:#}");
+    let failure = document["places"][2]["failure"].as_str().unwrap();
+    assert!(
+        failure.ends_with("is no podman run that podseal sees"),
+        "{failure}"
+    );
+    run.stop().expect(0, &[]);
     place.expect_nothing_left();
 }
 

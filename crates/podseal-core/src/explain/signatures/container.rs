@@ -23,6 +23,12 @@ const LOOPBACK: &[Line] = &[
     loopback(&[NO_FAMILY, "onnect", "127.0.0.1"]),
 ];
 
+/// A server that was handed none.
+const WANTS_SOCKET: &[Line] = &[
+    service(&["LISTEN_FDS"]),
+    service(&["only sockets it is handed"]),
+];
+
 const fn loopback(words: &'static [&'static str]) -> Line {
     service(words).without(&["listen", "bind"])
 }
@@ -98,8 +104,20 @@ fn exits_at_once(case: &Case) -> Vec<String> {
     }
 }
 
+/// Whether the units were looked at: a log may know nothing of a socket.
+const fn knows_units(case: &Case) -> bool {
+    case.facts.is_notify.is_some()
+}
+
+fn no_socket_unit(case: &Case) -> Vec<String> {
+    holds(
+        case.sockets.is_empty() && knows_units(case),
+        format!("systemd: no socket unit starts {}", case.service.name),
+    )
+}
+
 fn without_socket(case: &Case) -> Vec<String> {
-    if case.sockets.is_empty() {
+    if case.sockets.is_empty() && !knows_units(case) {
         return vec![format!("systemd: {} has no socket", case.service.name)];
     }
     let down = case
@@ -151,6 +169,17 @@ pub(super) const SIGNATURES: &[Signature] = &[
         ..ROW
     },
     Signature {
+        id: "no-socket-unit",
+        title: "a server that needs a socket, and no socket unit",
+        cause: "the service serves a socket that it is handed, and no socket unit is there that would hand it one",
+        wanted: "the server's last words about LISTEN_FDS, and no socket unit that starts the service",
+        fix: "write a .socket unit of the service's name with ListenStream=, and start that (`podseal up` makes both)",
+        next: "podseal check{scope} {service}",
+        link: Some("systemd.socket(5)"),
+        shows: Shows::SaysAnd(WANTS_SOCKET, no_socket_unit),
+        ..ROW
+    },
+    Signature {
         id: "started-without-socket",
         title: "started without its socket",
         cause: "the service was started without the socket that it is to serve",
@@ -158,13 +187,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         fix: "start the socket, and let it start the service",
         next: "podseal explain{scope} {service} --apply",
         link: Some("systemd.socket(5)"),
-        shows: Shows::SaysAnd(
-            &[
-                service(&["LISTEN_FDS"]),
-                service(&["only sockets it is handed"]),
-            ],
-            without_socket,
-        ),
+        shows: Shows::SaysAnd(WANTS_SOCKET, without_socket),
         ..ROW
     },
     Signature {
@@ -182,7 +205,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     Signature {
         id: "exits-at-once",
         title: "the service ends well, without having served",
-        cause: "the service ends without an error and without taking the connection, so that its socket starts it again and again until systemd gives up",
+        cause: "the service ends without an error and without taking the connection, so that its socket starts it again and again until it is given up",
         wanted: "starts that ended well, and a socket that failed with service-start-limit-hit or trigger-limit-hit, or on which connections wait",
         fix: "use a server that takes the socket it is handed (LISTEN_FDS, sd_listen_fds(3)) and keeps running; with `podman run --detach` the unit needs Type=notify or Type=forking",
         next: "podseal check{scope} {service}",

@@ -373,7 +373,7 @@ pub(super) const CONSEQUENCES: &[Signature] = &[
     Signature {
         id: "service-start-limit-hit",
         title: "the socket is given up since its service failed too often",
-        cause: "the service failed so often that systemd starts it no more, and with it gave up the socket",
+        cause: "the service failed so often that it is started no more, and its socket was given up with it",
         wanted: "the socket's result service-start-limit-hit",
         fix: "when the cause is gone: reset both, and start the socket",
         link: Some("docs/rules.md#restart-hits-start-limit"),
@@ -384,7 +384,7 @@ pub(super) const CONSEQUENCES: &[Signature] = &[
     Signature {
         id: "trigger-limit-hit",
         title: "the socket is given up since it was triggered too often",
-        cause: "the socket started its service so often that systemd gave the socket up",
+        cause: "the socket started its service so often that it was given up",
         wanted: "the socket's result trigger-limit-hit",
         fix: "when the cause is gone: reset both, and start the socket",
         link: Some("systemd.socket(5), TriggerLimitIntervalSec="),

@@ -125,6 +125,19 @@ fn a_level_is_reached_when_every_promise_of_it_was_seen() {
     }
 }
 
+/// What is a container's own was not looked at then.
+#[test]
+fn without_a_container_level_strict_is_not_reached() {
+    let works = report(|_| Some(Outcome::Succeeded));
+    let closed = report(|_| Some(Outcome::Refused { errno: 13 }));
+    let reports = [(Place::Podman, Ok(closed))];
+    let seal = seal(Level::Standard);
+    let document = Document::new("x", &seal, &works, &reports, Running::default());
+    assert_eq!(document.reached.as_deref(), Some("standard"));
+    assert_eq!(document.verdict, Verdict::Closed);
+    assert!(!document.has_container());
+}
+
 #[test]
 fn the_running_service_counts() {
     let works = report(|_| Some(Outcome::Succeeded));

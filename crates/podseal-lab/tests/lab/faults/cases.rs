@@ -441,12 +441,22 @@ poke 7131",
     ),
     fault(
         "no-socket",
-        "started-without-socket",
+        "no-socket-unit",
         r"sealed <<X
 $pre
 ExecStart=$run localhost/podseal-lab echo
 X
 systemctl --user daemon-reload; systemctl --user start $name.service; wait_for $name.service failed",
+    )
+    .or("started-without-socket"),
+    fault(
+        "socket-down",
+        "started-without-socket",
+        r"sealed <<X
+$pre
+ExecStart=$run localhost/podseal-lab echo
+X
+socket 127.0.0.1:7149; systemctl --user start $name.service; wait_for $name.service failed",
     ),
     fault(
         "online",

@@ -24,6 +24,9 @@ pub(super) fn page(document: &Document) -> String {
         escape(&human::headline(document))
     );
     // Writing to a string does not fail.
+    if !document.has_container() {
+        let _ = writeln!(page, "<p>{}</p>", human::NO_CONTAINER);
+    }
     for stop in &document.places {
         if let Some(failure) = &stop.failure {
             let _ = writeln!(
@@ -154,9 +157,10 @@ fn details(page: &mut String, row: &Row) {
         escape(&row.control.text)
     );
     for finding in &row.findings {
+        let given_up = human::given_up(finding).map_or_else(String::new, |why| format!(": {why}"));
         let _ = write!(
             page,
-            "<dt>{}: <span class=\"{}\">{}</span></dt><dd>{}</dd>",
+            "<dt>{}: <span class=\"{}\">{}{given_up}</span></dt><dd>{}</dd>",
             finding.place,
             class(finding.verdict),
             finding.verdict,

@@ -11,7 +11,12 @@ use podseal_core::verify::{Place, Verdict};
 use crate::commands::status::processes;
 
 pub(super) fn text(document: &Document) -> String {
-    let mut text = format!("{}\n\n{}\n", headline(document), table(document));
+    let mut text = format!("{}\n", headline(document));
+    if !document.has_container() {
+        text.push_str(NO_CONTAINER);
+        text.push('\n');
+    }
+    let _ = write!(text, "\n{}\n", table(document));
     // Writing to a string does not fail.
     for stop in &document.places {
         if let Some(failure) = &stop.failure {
@@ -54,6 +59,10 @@ pub(super) fn text(document: &Document) -> String {
     text
 }
 
+/// What a program that runs no container is told.
+pub(super) const NO_CONTAINER: &str =
+    "it is a program that runs no container, so everything was tried in its own place";
+
 /// What it comes to, in one line.
 pub(super) fn headline(document: &Document) -> String {
     let Document { unit, level, .. } = document;
@@ -69,8 +78,15 @@ pub(super) fn headline(document: &Document) -> String {
                  could be seen"
             )
         }
-        Verdict::Closed | Verdict::Accepted => {
+        Verdict::Closed | Verdict::Accepted if document.given_up.is_empty() => {
             format!("everything that level {level} promises was seen")
+        }
+        Verdict::Closed | Verdict::Accepted => {
+            let given_up = document.given_up.join(", ");
+            format!(
+                "everything that level {level} promises was seen, but for what was given up on \
+                 purpose ({given_up})"
+            )
         }
         Verdict::Open => format!("something that level {level} promises to close is OPEN"),
         Verdict::Inconclusive => {
@@ -130,10 +146,12 @@ pub(super) fn copies(document: &Document) -> impl Iterator<Item = (&'static str,
     let copies = document.running.copies.as_ref();
     let host = copies.and_then(|copies| copies.host.as_ref());
     let container = copies.and_then(|copies| copies.container.as_ref());
-    let named = [
-        ("a copy, where Podman runs", host),
-        ("a copy, in the container", container),
-    ];
+    let of_host = if document.has_container() {
+        "a copy, where Podman runs"
+    } else {
+        "a copy"
+    };
+    let named = [(of_host, host), ("a copy, in the container", container)];
     named
         .into_iter()
         .filter_map(|(what, copy)| Some((what, copy?)))
@@ -144,7 +162,13 @@ fn table(document: &Document) -> Table {
     // Whether colours are shown is decided where the table is printed.
     table.enforce_styling();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-    let places = document.places.iter().map(|stop| stop.place.to_string());
+    let places = document.places.iter().map(|stop| {
+        if document.has_container() {
+            stop.place.to_string()
+        } else {
+            "program".to_owned()
+        }
+    });
     let header = ["a way out".to_owned(), "without".to_owned()].into_iter();
     table.set_header(header.chain(places));
     for row in &document.probes {
@@ -171,6 +195,13 @@ fn cell(finding: &Finding) -> Cell {
     }
 }
 
+/// Why a way is open that the level closes, where that was asked for.
+pub(super) fn given_up(finding: &Finding) -> Option<String> {
+    let option = finding.given_up_by.as_ref();
+    let option = option.filter(|_| finding.verdict == Verdict::Accepted)?;
+    Some(format!("given up on purpose ({option})"))
+}
+
 /// A probe with the places of one verdict, and what was seen there. Those where
 /// nothing could be tried have a line of their own.
 fn line(document: &Document, row: &Row, verdict: Verdict) -> Option<String> {
@@ -183,7 +214,7 @@ fn line(document: &Document, row: &Row, verdict: Verdict) -> Option<String> {
         .filter(|f| f.verdict == verdict && was_reached(f.place))
         .collect();
     let first = found.first()?;
-    let is_everywhere = found.len() == Place::ALL.len();
+    let is_everywhere = found.len() == document.places.len();
     let is_alike = found.iter().all(|f| f.evidence.text == first.evidence.text);
     let seen = if is_everywhere && is_alike {
         first.evidence.text.clone()
@@ -199,5 +230,8 @@ fn line(document: &Document, row: &Row, verdict: Verdict) -> Option<String> {
         }
         _ => String::new(),
     };
-    Some(format!("- {} ({}): {seen}{without}", row.title, row.id))
+    let given_up = found.iter().find_map(|finding| given_up(finding));
+    let given_up = given_up.map_or_else(String::new, |why| format!("; {why}"));
+    let (title, id) = (&row.title, &row.id);
+    Some(format!("- {title} ({id}): {seen}{without}{given_up}"))
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{UNITS, drop_in, podseal, show, unit};
+use super::{UNITS, drop_in, podseal, show, unit, write};
 use crate::account::lacking_here;
 use crate::fixture::{Place, files};
 
@@ -153,4 +153,36 @@ fn what_contradicts_it_is_refused() {
         assert!(!ended.stderr.contains("families-missing"), "{ended:?}");
         assert!(!place.path(&format!("{UNITS}/web.service.d")).exists());
     }
+}
+
+/// Whose user cannot be looked at, or is not here, is sealed at no level.
+#[test]
+fn a_user_of_each_instance_is_sealed_with_the_instance() {
+    let place = Place::new();
+    let text = run("").replace("[Service]\n", "[Service]\nUser=%i\nDelegate=yes\n");
+    write(&place, "here/web@.service", &text);
+    for level in ["--level=standard", "--level=strict"] {
+        let seal = |file: &str| podseal(&place, &["seal", "--system", level, file]);
+        let texts = [
+            "  user-directive: ",
+            "User=%i is another user in each instance",
+            "podseal seal --system web@INSTANCE.service",
+        ];
+        seal("here/web@.service").expect(1, &texts);
+    }
+    if is_here() {
+        // Root's own profile would not do.
+        write(&place, "here/web@no-such.service", &text);
+        let words = [
+            "seal",
+            "--system",
+            "--level=strict",
+            "here/web@no-such.service",
+        ];
+        podseal(&place, &words).expect(1, &["/etc/passwd has no user no-such"]);
+    }
+    assert_eq!(
+        files(&place.path("here")).len(),
+        if is_here() { 2 } else { 1 }
+    );
 }

@@ -1,6 +1,6 @@
 //! The service itself, which `podseal run` runs meanwhile.
 
-use super::{RESTRICTED, json, podman, verify};
+use super::{RESTRICTED, json, podman, verdicts, verify};
 use crate::container::Lab;
 use crate::fixture::output;
 use crate::talk::{free_port, hello};
@@ -109,6 +109,51 @@ pub(super) fn what_was_given_up_is_said(lab: &Lab) {
         let is_said = |risk: &serde_json::Value| risk.as_str().unwrap().contains(option);
         assert!(risks.iter().any(is_said), "{risks:?}");
     }
+    std::fs::remove_dir_all(units.directory()).unwrap();
+    lab.expect_nothing_left();
+}
+
+/// What `--families` lets be is open on purpose, and no level is claimed for it.
+pub(super) fn more_families_are_no_level(lab: &Lab) {
+    let option = "--families=AF_UNIX AF_INET AF_NETLINK";
+    let run = lab.run(&[option]);
+    let warning = "warning: it: sockets of AF_INET can be made as well";
+    assert!(run.stderr().contains(warning), "{}", run.stderr());
+    hello(&lab.socket()).unwrap();
+    let ended = output(&mut lab.place.command(&["verify", "--format=json", "it"]));
+    ended.expect(0, &[]);
+    let document = json(&ended);
+    assert_eq!(document["verdict"], "closed", "{document:#}");
+    assert!(document["reached"].is_null(), "{document:#}");
+    assert_eq!(document["given_up"], serde_json::json!([option]));
+    assert_eq!(verdicts(&document, "af-inet"), ["accepted"; 3]);
+    assert_eq!(verdicts(&document, "af-inet6"), ["closed"; 3]);
+    assert_eq!(verdicts(&document, "turn-outward"), ["closed"; 3]);
+    let ended = output(&mut lab.place.command(&["verify", "it"]));
+    ended.expect(0, &[]);
+    for text in [
+        "was seen, but for what was given up on purpose (--families=",
+        "; proven: no level\n",
+        "; given up on purpose (--families)\n",
+        "\n- sockets of AF_INET can be made as well (--families=",
+    ] {
+        assert!(ended.stdout.contains(text), "no {text:?}: {ended:?}");
+    }
+    let ended = output(&mut lab.place.command(&["status", "it.service"]));
+    for text in ["NOT SEALED", "without families", "[given-up]"] {
+        assert!(ended.stdout.contains(text), "no {text:?}: {ended:?}");
+    }
+    run.stop().expect(0, &[]);
+    lab.expect_nothing_left();
+
+    // Of two lists only what both have can be made.
+    let launcher = format!("PODSEAL enter '{option}' -- ");
+    let units = Units::new(&lab.place, &[("web.service", &service(lab, &launcher))]);
+    let ended = output(&mut lab.place.command(&verify(&["--format=json"])));
+    ended.expect(0, &[]);
+    let document = json(&ended);
+    assert_eq!(document["reached"], "standard", "{document:#}");
+    assert_eq!(document["given_up"], serde_json::json!([]));
     std::fs::remove_dir_all(units.directory()).unwrap();
     lab.expect_nothing_left();
 }

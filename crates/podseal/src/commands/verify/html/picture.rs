@@ -43,6 +43,15 @@ const PLACES: [(Place, Node); 3] = [
     ),
 ];
 
+/// The place of a program that runs no container.
+const PROGRAM: [(Place, Node); 1] = [(
+    Place::Podman,
+    Node {
+        y: 108,
+        lines: ["the program", "no container"],
+    },
+)];
+
 const GOALS: [(Goal, Node); 4] = [
     (
         Goal::Network,
@@ -84,7 +93,12 @@ pub(super) fn picture(document: &Document) -> String {
          <text class=\"small\" x=\"70\" y=\"371\">under the seal</text>",
     );
     // Writing to a string does not fail.
-    for (at, (place, from)) in PLACES.iter().enumerate() {
+    let places: &[_] = if document.has_container() {
+        &PLACES
+    } else {
+        &PROGRAM
+    };
+    for (at, (place, from)) in places.iter().enumerate() {
         for (goal, to) in &GOALS {
             let path = document.path(*place, *goal);
             let offset = i32::try_from(at).unwrap_or_default() * 12 - 12;
@@ -125,7 +139,7 @@ pub(super) fn picture(document: &Document) -> String {
     ] {
         svg.push_str(&boxed(x, &node));
     }
-    for (_, node) in &PLACES {
+    for (_, node) in places {
         svg.push_str(&boxed(LEFT, node));
     }
     for (_, node) in &GOALS {
