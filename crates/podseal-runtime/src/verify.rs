@@ -25,7 +25,7 @@ use crate::command::{self, CommandError, LIMIT};
 use crate::control::Run;
 use crate::explain::{self, Host};
 use crate::host::{self, User};
-use crate::instance::{Instance, InstanceError};
+use crate::instance::InstanceError;
 use crate::proof::{As, ProofError, Trial};
 use crate::systemd::Manager;
 use files::Files;
@@ -182,7 +182,7 @@ pub fn verify(request: &Request<'_>, end_wanted: &UnixStream) -> Result<Document
     let own = User::current();
     let user = account.as_ref().map_or(&own, |account| &account.user);
     traces::remove_old(&own, request.runner)?;
-    let instance = Instance::acquire(&own, &traces::directory_name(std::process::id()))?;
+    let instance = traces::take_directory(&own, std::process::id())?;
     let mut traces = Traces::new(std::process::id(), request.runner, &instance);
     let directory = traces
         .make_directory(account.as_ref(), &instance)

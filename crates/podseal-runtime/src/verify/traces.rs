@@ -24,12 +24,27 @@ use crate::systemd::Manager;
 /// How the directories of verifications begin.
 const DIRECTORY: &str = "verify-";
 
-/// How long a supervisor that a killed verification left may take to end.
+/// How long a supervisor that a killed verification left may take to end, and
+/// another verification to see that nothing was left.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The name of the directory of a verification.
-pub(super) fn directory_name(id: u32) -> String {
+fn directory_name(id: u32) -> String {
     format!("{DIRECTORY}{id}")
+}
+
+/// The directory of this verification. Another one may find it before it is
+/// locked, and have it while it sees that nothing was left there.
+pub(super) fn take_directory(user: &User, id: u32) -> Result<Instance, InstanceError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Instance::acquire(user, &directory_name(id)) {
+            Err(InstanceError::InUse { .. }) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            taken => return taken,
+        }
+    }
 }
 
 /// The traces of one verification, known by a number.
