@@ -61,10 +61,12 @@ impl fmt::Display for Place {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
-    /// To a socket of one's own, and so to the network or the kernel.
+    /// To a socket of one's own, and so to the network.
     Network,
     /// To somebody else through a socket that was handed over.
     Socket,
+    /// To parts of the kernel, by netlink(7).
+    Kernel,
     /// To other processes of the user.
     Processes,
     /// To those who start programs for the user: services such as the bus and
@@ -76,9 +78,10 @@ pub enum Goal {
 
 impl Goal {
     /// All goals.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Network,
         Self::Socket,
+        Self::Kernel,
         Self::Processes,
         Self::Host,
         Self::Container,
@@ -96,8 +99,8 @@ impl Goal {
             | Attempt::SocketcallI386(_)
             | Attempt::SocketX32(_)
             | Attempt::IoUring(_)
-            | Attempt::Netlink(_)
-            | Attempt::OtherNetlink => Self::Network,
+            | Attempt::HostNetwork => Self::Network,
+            Attempt::Netlink(_) | Attempt::OtherNetlink => Self::Kernel,
             Attempt::Outward(..)
             | Attempt::Rebind(_)
             | Attempt::Relisten(_)
@@ -111,7 +114,7 @@ impl Goal {
             | Attempt::AbstractSocket
             | Attempt::PathSocket
             | Attempt::NewPrivileges => Self::Processes,
-            Attempt::Service(_) | Attempt::Write(_) | Attempt::HostNetwork => Self::Host,
+            Attempt::Service(_) | Attempt::Write(_) => Self::Host,
             Attempt::Container(_) => Self::Container,
         }
     }

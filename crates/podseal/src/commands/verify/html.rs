@@ -113,6 +113,7 @@ fn section(page: &mut String, document: &Document, goal: Goal) {
     let title = match goal {
         Goal::Network => "By a socket of its own",
         Goal::Socket => "By a socket that was handed over",
+        Goal::Kernel => "To the kernel by netlink",
         Goal::Processes => "To other processes of the user",
         Goal::Host => "To who starts programs for the user",
         Goal::Container => "Out of the container",
@@ -191,6 +192,7 @@ const fn anchor(goal: Goal) -> &'static str {
     match goal {
         Goal::Network => "network",
         Goal::Socket => "socket",
+        Goal::Kernel => "kernel",
         Goal::Processes => "processes",
         Goal::Host => "host",
         Goal::Container => "container",

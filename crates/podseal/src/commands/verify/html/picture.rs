@@ -52,32 +52,39 @@ const PROGRAM: [(Place, Node); 1] = [(
     },
 )];
 
-const GOALS: [(Goal, Node); 4] = [
+const GOALS: [(Goal, Node); 5] = [
     (
         Goal::Network,
         Node {
-            y: 88,
+            y: 84,
             lines: ["internet, host", "by its own socket"],
         },
     ),
     (
         Goal::Socket,
         Node {
-            y: 168,
+            y: 146,
             lines: ["internet, host", "by the socket"],
+        },
+    ),
+    (
+        Goal::Kernel,
+        Node {
+            y: 208,
+            lines: ["the kernel", "by netlink"],
         },
     ),
     (
         Goal::Processes,
         Node {
-            y: 248,
+            y: 270,
             lines: ["other processes", "of the user"],
         },
     ),
     (
         Goal::Host,
         Node {
-            y: 328,
+            y: 332,
             lines: ["bus, systemd,", "the user's files"],
         },
     ),
