@@ -219,13 +219,14 @@ fn a_run_ends_with_a_failure_when_a_unit_has_failed() {
 fn processes_belong_to_the_unit_that_started_them() {
     const AWAY: &str = r#"[Service]
 Type=exec
-ExecStart=sh -c 'setsid env -i sh -c "setsid env -i sleep 1000 & exec setsid env -i sleep 1000" & exec sleep 1000'
+ExecStart=sh -c 'setsid env -i sh -c "setsid env -i sleep 1234 & exec setsid env -i sleep 1234" & exec sleep 1234'
 "#;
     let place = Place::new();
     let units = Units::new(&place, &[("a.service", AWAY), ("b.service", AWAY)]);
     let sleeping = || {
         let ps = output(std::process::Command::new("ps").args(["-e", "-o", "pid=,args="]));
-        let own = |line: &&str| line.ends_with("sleep 1000");
+        // No other test sleeps so long.
+        let own = |line: &&str| line.ends_with("sleep 1234");
         ps.stdout.lines().filter(own).count()
     };
     let before = sleeping();
