@@ -4,6 +4,8 @@ use super::container::{at, each, run};
 use crate::audit::Severity::Error;
 use crate::audit::rule::{Check, Example, Fault, Rule};
 use crate::audit::subject::Container;
+use crate::podman::invocation::CommandOption;
+use crate::unit::effective::Origin;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -32,23 +34,33 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn socket_mounted(container: &Container<'_>) -> Vec<Fault> {
+/// The faults of each mount: `fault` is given the option, its value, and what of
+/// the host is mounted.
+fn mounts(
+    container: &Container<'_>,
+    fault: impl Fn(&CommandOption<Origin>, &str, &str) -> Option<String>,
+) -> Vec<Fault> {
     each(container, |podman| {
         let mounts = podman.all("volume").chain(podman.all("mount"));
         mounts
             .filter_map(|option| {
                 let value = option.value.as_deref()?;
                 let source = mount_source(option.name, value)?;
-                let message = if reaches_socket(source) {
-                    format!("{source} has sockets of services of the host")
-                } else if option.is_open {
-                    format!("podseal cannot tell what {source} is")
-                } else {
-                    return None;
-                };
-                Some(Fault::at(at(option), message))
+                Some(Fault::at(at(option), fault(option, value, source)?))
             })
             .collect()
+    })
+}
+
+fn socket_mounted(container: &Container<'_>) -> Vec<Fault> {
+    mounts(container, |option, _, source| {
+        if reaches_socket(source) {
+            Some(format!("{source} has sockets of services of the host"))
+        } else if option.is_open {
+            Some(format!("podseal cannot tell what {source} is"))
+        } else {
+            None
+        }
     })
 }
 
@@ -144,19 +156,9 @@ const OF_SYSTEM: &[&str] = &[
 
 fn autostart_mounted(container: &Container<'_>) -> Vec<Fault> {
     let is_root = !container.service.is_rootless();
-    each(container, |podman| {
-        let mounts = podman.all("volume").chain(podman.all("mount"));
-        mounts
-            .filter_map(|option| {
-                let value = option.value.as_deref()?;
-                let source = mount_source(option.name, value)?;
-                let starts = !is_read_only(option.name, value) && has_autostart(source, is_root);
-                starts.then(|| {
-                    let message = format!("what is written to {source} is started by others");
-                    Fault::at(at(option), message)
-                })
-            })
-            .collect()
+    mounts(container, |option, value, source| {
+        let starts = !is_read_only(option.name, value) && has_autostart(source, is_root);
+        starts.then(|| format!("what is written to {source} is started by others"))
     })
 }
 
