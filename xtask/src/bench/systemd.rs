@@ -5,10 +5,12 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_setaffinity};
+use rustix::thread::{
+    CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getaffinity, sched_setaffinity,
+};
 
 use super::report::{Row, Section, Target};
 use super::site::{self, file};
@@ -35,8 +37,9 @@ const TRAFFIC: f64 = 1.031;
 /// Seconds that `podseal up` may take beyond what systemd needs to read its units.
 const UP: f64 = 0.3;
 
-/// Has both servers on the first processor: whether a message wakes another one
-/// that sleeps makes more of a difference than anything else.
+/// Has both servers on the first processor: which one they run on, and whether a
+/// message wakes another one that sleeps, makes more of a difference than anything
+/// else.
 const PIN: &str = "for pid in $(pgrep --full '[p]odseal echo'); do \
                    taskset --all-tasks --cpu-list --pid 0 $pid || exit; done";
 
@@ -69,8 +72,10 @@ const PIECE: usize = 128 << 10;
 const SEALED: u16 = 7201;
 const RECIPE: u16 = 7202;
 const PLAIN: u16 = 7203;
+const STRICT: u16 = 7205;
 
-/// Everything that is measured: the recipe by hand twice, once sealed, and the
+/// Everything that is measured: the same container by hand as the recipe has it,
+/// sealed, and sealed at level strict, which wants its image by digest; and the
 /// server without a container.
 const SET_UP: &str = r#"
 set -e
@@ -79,8 +84,11 @@ tar -C /usr/bin -c podseal | podman import --quiet --change 'ENTRYPOINT ["/podse
 mkdir -p ~/.config/systemd/user
 cd ~/.config/systemd/user
 socket() { printf '[Socket]\nListenStream=127.0.0.1:%s\n' "$2" > "$1.socket"; }
-for name in sealed recipe; do
-    podman --runtime runc create --rm --name $name --network none --pull never localhost/bench
+digest=$(podman image inspect --format '{{.Digest}}' localhost/bench)
+for name in sealed recipe strict; do
+    image=localhost/bench
+    if [ $name = strict ]; then image=$image@$digest; fi
+    podman --runtime runc create --rm --name $name --network none --pull never $image
     podman generate systemd --name --new $name > $name.service
     podman rm $name
 done
@@ -103,9 +111,11 @@ oneshot > unguarded.service
 socket sealed 7201
 socket recipe 7202
 socket plain 7203
+socket strict 7205
 systemctl --user daemon-reload
 podseal seal sealed
-systemctl --user start sealed.socket recipe.socket plain.socket
+podseal seal --level=strict strict
+systemctl --user start sealed.socket recipe.socket plain.socket strict.socket
 "#;
 
 pub(crate) fn section() -> Section {
@@ -113,10 +123,12 @@ pub(crate) fn section() -> Section {
         title: "Sealed by systemd",
         method: "In a lab machine (systemd 257, Podman 5.4, runc), as an ordinary user. Activation is\n\
                  from connect(2) to the first byte echoed, by a unit of `podman generate systemd --new`\n\
-                 that `podseal seal` sealed, and by the same unit edited as the recipe has it. Traffic is\n\
-                 over TCP on the loopback interface, echoed by the sealed container and by the same\n\
-                 server as a plain process, both started by their sockets; for round trips all are on\n\
-                 one processor. `podseal up` ends when the new socket listens.",
+                 that `podseal seal` sealed, and by the same unit edited as the recipe has it. At level\n\
+                 strict the container's seccomp profile has the native architecture only, which is less\n\
+                 for the OCI runtime to compile. Traffic is over TCP on the loopback interface, echoed by\n\
+                 the sealed container and by the same server as a plain process, both started by their\n\
+                 sockets and on one processor; the client is on the same one for round trips, on another\n\
+                 one for the volume. `podseal up` ends when the new socket listens.",
         ..Section::default()
     }
 }
@@ -160,20 +172,35 @@ fn activation(guest: &Guest, count: usize, section: &mut Section) -> Result<(), 
         guest.command(["sh", "-c", &stop])?.results()?;
         Ok::<_, BenchError>(took)
     };
-    let pairs = pairs(
-        count,
-        || activate("sealed", SEALED),
-        || activate("recipe", RECIPE),
-    )?;
-    let ratio = pairs.ratio().ok_or(BenchError::Nothing("activation"))?;
-    section.rows.push(row(
-        &pairs,
-        "first connection to first byte",
-        "the recipe by hand",
-        ("ms", 0),
-        format!("ratio {}", ratio.display(2)),
-        Target::at_most(ratio.median, ACTIVATION, ""),
-    )?);
+    for (measured, name, port, target) in [
+        (
+            "first connection to first byte",
+            "sealed",
+            SEALED,
+            Some(ACTIVATION),
+        ),
+        (
+            "first connection to first byte, at level strict",
+            "strict",
+            STRICT,
+            None,
+        ),
+    ] {
+        let pairs = pairs(
+            count,
+            || activate(name, port),
+            || activate("recipe", RECIPE),
+        )?;
+        let ratio = pairs.ratio().ok_or(BenchError::Nothing("activation"))?;
+        section.rows.push(row(
+            &pairs,
+            measured,
+            "the recipe by hand",
+            ("ms", 0),
+            format!("ratio {}", ratio.display(2)),
+            target.map_or(Target::None, |most| Target::at_most(ratio.median, most, "")),
+        )?);
+    }
     Ok(())
 }
 
@@ -314,8 +341,8 @@ fn traffic(guest: &Guest, count: usize, section: &mut Section) -> Result<(), Ben
         )?);
         Ok::<_, BenchError>(())
     };
-    compare("time for 16 MiB there and back", ("ms", 1), volume)?;
     guest.command(["sh", "-c", PIN])?.results()?;
+    compare("time for 16 MiB there and back", ("ms", 1), volume)?;
     compare("round trip of a byte", ("µs", 2), round_trip)
 }
 
@@ -384,12 +411,10 @@ fn echo(stream: &mut TcpStream, begun: Instant, port: u16) -> Result<f64, BenchE
     heard.map(|()| took).map_err(|source| failed(port, source))
 }
 
-/// Microseconds for a byte there and back, on average, on the first processor.
+/// Microseconds for a byte there and back, on average, on the servers' processor.
 fn round_trip(stream: &TcpStream) -> io::Result<f64> {
-    let round_trips = |mut stream: &TcpStream| {
-        let mut first = CpuSet::new();
-        first.set(0);
-        sched_setaffinity(None, &first)?;
+    on_processor(0, move || {
+        let mut stream = stream;
         let begun = Instant::now();
         for _ in 0..ROUND_TRIPS {
             stream.write_all(b"x")?;
@@ -398,30 +423,47 @@ fn round_trip(stream: &TcpStream) -> io::Result<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
         let count = ROUND_TRIPS as f64;
         Ok(milliseconds(begun.elapsed()) * 1000.0 / count)
-    };
-    thread::scope(|scope| {
-        let measuring = scope.spawn(move || round_trips(stream));
-        let measured = measuring.join();
-        measured.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
     })
 }
 
-/// Milliseconds for [`VOLUME`] there and back.
+/// Milliseconds for [`VOLUME`] there and back, on another processor than the
+/// servers', where there is one.
 fn volume(stream: &TcpStream) -> io::Result<f64> {
-    let begun = Instant::now();
-    thread::scope(|scope| {
-        let writing = scope.spawn(move || {
+    let mine = sched_getaffinity(None)?;
+    let last = (0..CpuSet::MAX_CPU).rfind(|processor| mine.is_set(*processor));
+    on_processor(last.unwrap_or(0), || {
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            let writing = scope.spawn(move || {
+                let mut stream = stream;
+                let piece = vec![b'x'; PIECE];
+                (0..VOLUME / PIECE).try_for_each(|_| stream.write_all(&piece))
+            });
             let mut stream = stream;
-            let piece = vec![b'x'; PIECE];
-            (0..VOLUME / PIECE).try_for_each(|_| stream.write_all(&piece))
-        });
-        let mut stream = stream;
-        let mut piece = vec![0; PIECE];
-        let read = (0..VOLUME / PIECE).try_for_each(|_| stream.read_exact(&mut piece));
-        let written = writing
-            .join()
-            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-        read.and(written)
-    })?;
-    Ok(milliseconds(begun.elapsed()))
+            let mut piece = vec![0; PIECE];
+            let read = (0..VOLUME / PIECE).try_for_each(|_| stream.read_exact(&mut piece));
+            read.and(joined(writing))
+        })?;
+        Ok(milliseconds(begun.elapsed()))
+    })
+}
+
+/// Measures on a thread that has, with all that it starts, one processor only.
+fn on_processor(
+    processor: usize,
+    measure: impl FnOnce() -> io::Result<f64> + Send,
+) -> io::Result<f64> {
+    thread::scope(|scope| {
+        joined(scope.spawn(move || {
+            let mut only = CpuSet::new();
+            only.set(processor);
+            sched_setaffinity(None, &only)?;
+            measure()
+        }))
+    })
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
+    let result = thread.join();
+    result.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
 }
