@@ -15,7 +15,7 @@ pub mod mend;
 pub mod refusal;
 pub mod verify;
 
-use crate::audit::command::{Program, RUN_AS, program, words};
+use crate::audit::command::{Program, RUN_AS, file_name, program, words};
 use crate::podman::strict;
 use crate::policy::families::FamilySet;
 use crate::policy::level::Level;
@@ -105,6 +105,22 @@ impl Sealing<'_> {
         Some((podman.behind_run()?, options))
     }
 
+    /// Whether the pause process needs a command of its own, before all others.
+    /// Where the launcher is all that needs one, it asks the user's manager for it
+    /// when it is missing, which spares each start a process.
+    fn needs_guardian(&self) -> bool {
+        let service = self.service;
+        let is_launched = self.level >= Level::Standard
+            && service.commands_of("ExecStart").iter().all(|command| {
+                let name = file_name(&command.value.path);
+                matches!(name, "podman" | "env")
+            });
+        let asks_manager = is_launched
+            && service.run_as().is_none()
+            && service.settings.list("Service", "ExecStartPre").is_empty();
+        service.is_rootless() && !asks_manager
+    }
+
     /// The command that has the pause process made: with its prefix, and as
     /// systemd takes it.
     fn guardian(&self) -> Vec<String> {
@@ -118,9 +134,11 @@ impl Sealing<'_> {
     fn launcher(&self, command: &Located<ExecCommand>) -> Vec<String> {
         let mut words = vec![self.podseal.to_owned(), "enter".to_owned()];
         words.extend(self.seal().options());
+        if self.service.is_rootless() && !self.needs_guardian() {
+            words.push("--make-pause".to_owned());
+        }
         // Behind env(1) the launcher does not see that it is Podman.
-        let name = command.value.path.rsplit('/').next();
-        if self.service.is_rootless() && name == Some("env") {
+        if self.service.is_rootless() && file_name(&command.value.path) == "env" {
             words.push("--join=always".to_owned());
         }
         words.push("--".to_owned());
@@ -139,7 +157,7 @@ pub fn drop_in(sealing: &Sealing<'_>) -> Result<String, Vec<Refusal>> {
     }
     let mut body = String::from("[Service]\n");
     let mut line = |key: &str, value: &str| body.extend([key, "=", value, "\n"]);
-    if sealing.service.is_rootless() {
+    if sealing.needs_guardian() {
         let others = sealing.service.settings.list("Service", "ExecStartPre");
         if !others.is_empty() {
             line("ExecStartPre", "");

@@ -20,9 +20,11 @@ use crate::id_map;
 use crate::podman::{Podman, PodmanError};
 
 mod look;
+mod manager;
 mod run_as;
 
 pub use look::look;
+pub use manager::ensure_from_within;
 pub use run_as::ensure_as;
 
 /// A living pause process of this user.
@@ -54,6 +56,20 @@ pub enum PauseError {
         "Podman's pause process is not running, and no-new-privileges keeps it from being made here"
     )]
     NoNewPrivileges,
+    /// This process must not make one, and the user's service manager did not.
+    #[error(
+        "Podman's pause process is not running, no-new-privileges keeps it from being made here, and systemd did not make it: {said}"
+    )]
+    Manager {
+        /// What systemd-run said last.
+        said: String,
+    },
+    /// The service manager cannot be told what to start.
+    #[error("cannot start podseal once more")]
+    Own {
+        /// Why.
+        source: io::Error,
+    },
     /// A program that maps user ids is missing.
     #[error("{program} is not installed, and rootless Podman cannot map user ids without it")]
     ToolMissing {
@@ -109,6 +125,10 @@ impl PauseError {
             Self::NoNewPrivileges => {
                 "run it outside the seal: in a unit, ExecStartPre=+… podseal pause ensure".into()
             }
+            Self::Manager { .. } => {
+                "run `podseal pause ensure` by hand, outside the seal, to see why".into()
+            }
+            Self::Own { .. } => "install podseal again, and start the service again".into(),
             Self::ToolMissing { .. } => {
                 "install the package that has it: uidmap (Debian), shadow-utils (Fedora)".into()
             }

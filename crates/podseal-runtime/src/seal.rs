@@ -20,7 +20,7 @@ use podseal_core::policy::seal::Seal;
 use rustix::thread::ThreadNameSpaceType;
 
 use crate::host::User;
-use crate::pause::{self, Ensured, PauseError};
+use crate::pause::{self, PauseError};
 
 mod landlock;
 mod podman;
@@ -58,8 +58,8 @@ pub struct Launch {
     pub seal: Seal,
     /// Whether to join Podman's namespaces first.
     pub join: Join,
-    /// Whether to have Podman make its pause process where it is not running.
-    /// That works only while nothing outside has set no-new-privileges.
+    /// Whether to have Podman make its pause process where it is not running, by
+    /// way of the user's service manager where this process cannot.
     pub make_pause: bool,
     /// The zeroth argument, where it is not the program.
     pub argv0: Option<OsString>,
@@ -309,7 +309,7 @@ fn check_sockets(seal: &Seal) -> Result<(), LaunchError> {
 
 fn join_podman(user: &User, make_pause: bool) -> Result<(), LaunchError> {
     let pause = if make_pause {
-        pause::ensure(user).map(Ensured::into_process)
+        pause::ensure_from_within(user)
     } else {
         pause::find(user).and_then(|process| process.ok_or(PauseError::NotRunning))
     }

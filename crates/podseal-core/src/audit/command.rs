@@ -16,6 +16,8 @@ pub struct Command {
     pub path: String,
     /// Whether it runs outside the unit's restrictions (`+`).
     pub is_outside: bool,
+    /// Whether podseal's launcher has the pause process made before it is Podman.
+    pub makes_pause: bool,
     /// What it starts.
     pub program: Program,
 }
@@ -68,6 +70,7 @@ impl Command {
             origin: origin.clone(),
             path: value.path.clone(),
             is_outside: value.prefixes.privileges == ExecPrivileges::Full,
+            makes_pause: has_launcher_option(&value.path, &words, "--make-pause"),
             program: program(&value.path, &words),
         }
     }
@@ -163,6 +166,16 @@ pub(crate) fn wrapped<'a, P>(
         _ => return None,
     };
     (!command.is_open).then_some((command, rest))
+}
+
+/// Whether a command is `podseal enter` with this option.
+fn has_launcher_option<P>(path: &str, words: &[Word<P>], wanted: &str) -> bool {
+    let Some((verb, words)) = words.split_first() else {
+        return false;
+    };
+    let options = &words[..words.len() - launched(words).len()];
+    (file_name(path), &*verb.text) == ("podseal", "enter")
+        && options.iter().any(|word| &*word.text == wanted)
 }
 
 /// The command behind `podseal enter` and its options.

@@ -312,6 +312,38 @@ fn system_units_are_held_to_what_matters_there() {
     assert_eq!(audit(&set(&files, Scope::System, "x86_64")), []);
 }
 
+#[test]
+fn the_launcher_has_the_pause_process_made() {
+    let start = "/usr/bin/podman run --network=none --pull=never --rm localhost/a";
+    let ids = |lines: &str| {
+        let mut files = files(SEALED);
+        files.remove("podman-pause-process.service");
+        let service = files.get_mut("web.service").expect("there");
+        service.extend(["ExecStartPre=\nExecStart=\n", lines]);
+        let findings = audit(&set(&files, Scope::User, "x86_64"));
+        let ids = findings.iter().map(|f| f.rule.id);
+        let ids: Vec<&str> = ids.filter(|id| id.starts_with("pause")).collect();
+        ids.join(" ")
+    };
+    let launched = format!("ExecStart=/usr/bin/podseal enter --make-pause -- {start}\n");
+    for (lines, expected) in [
+        (launched.clone(), ""),
+        (launched.replace(" --make-pause", ""), "pause-missing"),
+        // What Podman is told is not the launcher's.
+        (
+            launched.replace("--make-pause -- ", "-- ") + "--make-pause\n",
+            "pause-missing",
+        ),
+        (format!("{launched}ExecStartPre=/bin/true\n"), ""),
+        (
+            format!("{launched}ExecStartPre=/usr/bin/podman rm a\n"),
+            "pause-missing",
+        ),
+    ] {
+        assert_eq!(ids(&lines), expected, "{lines}");
+    }
+}
+
 /// A system service of rootless Podman, with its own pause process and without
 /// a thing that is wrong.
 #[test]

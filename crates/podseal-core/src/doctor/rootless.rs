@@ -228,7 +228,7 @@ fn subordinate_ids(facts: &Facts) -> Option<Judgement> {
 fn pause_process(facts: &Facts) -> Option<Judgement> {
     let rootless = rootless(facts)?;
     let make = || have_one(rootless);
-    let absent = "`podseal run` has it made; a sealed unit cannot make it";
+    let absent = "`podseal run` and services sealed by podseal have it made; otherwise a sealed unit cannot start Podman";
     Some(match &rootless.pause {
         Err(why) => Judgement::unknown(why),
         Ok(Pause::None {

@@ -174,6 +174,38 @@ fn a_system_service_has_no_pause_process() {
 }
 
 #[test]
+fn the_launcher_has_the_pause_process_made_where_it_alone_needs_one() {
+    let guardian = format!("ExecStartPre=+{PODSEAL} pause ensure --quiet\n");
+    for (lines, level, is_launchers) in [
+        ("ExecStart=/usr/bin/podman run x\n", Level::Standard, true),
+        (
+            "ExecStart=/usr/bin/env A=1 podman run x\n",
+            Level::Standard,
+            true,
+        ),
+        ("ExecStart=/usr/bin/podman run x\n", Level::Families, false),
+        // Each may use Podman, and comes before the launcher, or in place of what
+        // it would join for.
+        (
+            "ExecStart=/usr/bin/podman run x\nExecStartPre=-/usr/bin/podman rm x\n",
+            Level::Standard,
+            false,
+        ),
+        (
+            "Type=oneshot\nExecStart=/usr/bin/podman run x\nExecStart=/opt/a\n",
+            Level::Standard,
+            false,
+        ),
+    ] {
+        let unit = format!("[Service]\n{lines}");
+        let base = service("web.service", &unit, &[], Scope::User);
+        let text = drop_in(&sealing(&base, level)).expect("can be written");
+        assert_eq!(text.contains(" --make-pause"), is_launchers, "{text}");
+        assert_eq!(text.contains(&guardian), !is_launchers, "{text}");
+    }
+}
+
+#[test]
 fn the_pause_process_is_that_of_the_user_of_a_system_service() {
     let start = "ExecStart=/usr/bin/podman run --network=none --pull=never x\n";
     for (unit, user, expected) in [
@@ -248,17 +280,22 @@ fn what_undoes_the_seal_is_found() {
             "ExecStartPre",
         ),
     ] {
+        // From level standard on the launcher may do without.
+        let level = match key {
+            "ExecStartPre" => Level::Families,
+            _ => Level::Standard,
+        };
         let later = [(
             "/c/web.service.d/60-x.conf",
             &*format!("[Service]\n{line}\n"),
         )];
         let expected = [format!("{key}= is not what the seal sets")];
-        assert_eq!(undone(unit, &later, Level::Standard), expected, "{line}");
+        assert_eq!(undone(unit, &later, level), expected, "{line}");
         let earlier = [(
             "/c/web.service.d/40-x.conf",
             &*format!("[Service]\n{line}\n"),
         )];
-        assert_eq!(undone(unit, &earlier, Level::Standard), [""; 0], "{line}");
+        assert_eq!(undone(unit, &earlier, level), [""; 0], "{line}");
     }
     let hidden = service(
         "web.service",

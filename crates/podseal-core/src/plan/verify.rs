@@ -79,7 +79,7 @@ fn allows_what_podman_needs(filter: &FamilyFilter) -> bool {
 }
 
 fn guardian_is_first(sealing: &Sealing<'_>, sealed: &Service) -> bool {
-    if !sealing.service.is_rootless() {
+    if !sealing.needs_guardian() {
         return true;
     }
     let first = sealed.commands_of("ExecStartPre").first();

@@ -28,8 +28,9 @@ pub(crate) struct Enter {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) join: Join,
 
-    /// Have Podman make its pause process where it is not running. Not possible
-    /// when no-new-privileges is set already, as in a sealed unit.
+    /// Have Podman make its pause process where it is not running. Where
+    /// no-new-privileges is set already, as in a sealed unit, the user's service
+    /// manager is asked to start `podseal pause ensure` (systemd-run(1)).
     #[arg(long)]
     pub(crate) make_pause: bool,
 

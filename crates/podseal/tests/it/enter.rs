@@ -354,6 +354,30 @@ fn without_a_pause_process_podman_is_not_started() {
     assert!(enter(&place, &["--join=never"], &["true"]).status.success());
 }
 
+/// The user's manager is asked. Here there is none at the user's run-time
+/// directory; where there is one, the lab's tests show that it helps.
+#[test]
+fn under_no_new_privileges_only_a_manager_makes_a_pause_process() {
+    let place = Place::of(normal_user());
+    let podseal = place.podseal();
+    let inner = [
+        &*podseal,
+        "enter",
+        "--make-pause",
+        "--join=always",
+        "--",
+        "true",
+    ];
+    enter(&place, &["--join=never"], &inner).expect(
+        226,
+        &[
+            "no-new-privileges keeps it from being made here",
+            "systemd did not make it: ",
+            "hint: run `podseal pause ensure` by hand",
+        ],
+    );
+}
+
 /// A pid file is not believed: here it names a process of the user that is
 /// none.
 #[test]

@@ -109,22 +109,20 @@ fn expect_sealed(place: &Place, argument: &str) {
     assert_eq!(unit["no_new_privileges"], true);
     assert_eq!(unit["syscall_architectures"], json!(["native"]));
     assert_eq!(unit["syscall_filter"]["io_uring"]["allowed"], json!([]));
-    let guardian = &unit["commands"]["ExecStartPre"][0];
-    assert_eq!(guardian["prefixes"]["privileges"], "full");
-    let words = [&place.podseal(), "pause", "ensure", "--quiet"];
-    assert_eq!(guardian["argv"], json!(words));
+    assert_eq!(unit["commands"].get("ExecStartPre"), None);
     let start = &unit["commands"]["ExecStart"][0]["argv"];
     let launcher = [
         &place.podseal(),
         "enter",
         "--level=standard",
         "--families=AF_UNIX AF_NETLINK",
+        "--make-pause",
         "--",
         "/usr/bin/podman",
         "run",
     ];
     assert_eq!(
-        start.as_array().unwrap()[..7],
+        start.as_array().unwrap()[..8],
         launcher.map(|word| json!(word))
     );
     assert_eq!(unit["loads"], true);
@@ -154,7 +152,7 @@ fn the_recipe_by_name() {
     expect_sealed(&place, "container-echo");
     let after = show(&place, "container-echo")["commands"]["ExecStart"][0]["argv"].take();
     assert_eq!(
-        after.as_array().unwrap()[5..],
+        after.as_array().unwrap()[6..],
         before.as_array().unwrap()[..]
     );
 
@@ -163,7 +161,6 @@ fn the_recipe_by_name() {
     let run = "/usr/bin/podman run  \t--cidfile=%t/%n.ctr-id  \t--cgroups=no-conmon  \t--rm  \t--sdnotify=conmon  \t--replace  \t--pull=never  \t-d  \t--name echo  \t--network none localhost/echo";
     let expected = format!(
         "[Service]
-ExecStartPre=+{podseal_path} pause ensure --quiet
 RestrictAddressFamilies=
 RestrictAddressFamilies=AF_UNIX AF_NETLINK
 NoNewPrivileges=yes
@@ -171,7 +168,7 @@ SystemCallArchitectures=
 SystemCallArchitectures=native
 SystemCallFilter=~io_uring_setup:ENOSYS io_uring_enter:ENOSYS io_uring_register:ENOSYS
 ExecStart=
-ExecStart={podseal_path} enter --level=standard \"--families=AF_UNIX AF_NETLINK\" -- {run}
+ExecStart={podseal_path} enter --level=standard \"--families=AF_UNIX AF_NETLINK\" --make-pause -- {run}
 "
     );
     let (head, body) = text.split_at(text.find("[Service]").unwrap());
@@ -422,7 +419,7 @@ fn level_families_leaves_handed_sockets_alone() {
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("# podseal seal 1: level standard --allow-udp --best-effort, base "));
     assert!(
-        text.contains(" --allow-udp --best-effort -- /usr/bin/podman "),
+        text.contains(" --allow-udp --best-effort --make-pause -- /usr/bin/podman "),
         "{text}"
     );
     // It is asked for each time.

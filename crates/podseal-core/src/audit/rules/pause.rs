@@ -2,7 +2,7 @@
 
 use super::podman::variable;
 use crate::audit::Severity::{Note, Warning};
-use crate::audit::command::{Program, RUN_AS};
+use crate::audit::command::{Command, Program, RUN_AS};
 use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule, when};
 use crate::audit::subject::{Container, NEEDS, Set, Subject, depends, makes_pause_process};
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         title: "nothing makes Podman's user namespace",
         why: "The seal implies no-new-privileges, and that stops newuidmap, with which rootless Podman makes its user namespace. The service starts as long as another Podman command of the user has made it before: not after a reboot, and not after `podman system migrate`.",
-        fix: "add ExecStartPre=+/usr/bin/podseal pause ensure, or ExecStartPre=+/usr/bin/podman unshare /bin/true",
+        fix: "run `podseal seal`, or add ExecStartPre=+/usr/bin/podseal pause ensure, or ExecStartPre=+/usr/bin/podman unshare /bin/true",
         references: &["podman(1)", "newuidmap(1)", "systemd.service(5)"],
         bad: Example {
             unit: "web.service",
@@ -144,6 +144,29 @@ fn is_of_same_user(container: &Container<'_>, other: &UnitName) -> bool {
     }
 }
 
+/// Whether each start of the service sees to it.
+fn is_made(container: &Container<'_>) -> bool {
+    has_command(container) || has_launcher(container)
+}
+
+/// Whether the launcher has it made, by the user's manager, before anything in
+/// the service needs it.
+pub(super) fn has_launcher(container: &Container<'_>) -> bool {
+    let commands = container.subject.commands();
+    let of = |keys: &'static [&str]| commands.iter().filter(|c| keys.contains(&c.key));
+    let needs = |command: &Command| {
+        let is_podman = matches!(
+            command.program,
+            Program::Podman(_) | Program::Unclear { .. }
+        );
+        is_podman && !command.is_outside
+    };
+    container.service.run_as().is_none()
+        && of(&["ExecStart"]).count() > 0
+        && of(&["ExecStart"]).all(|command| command.makes_pause)
+        && !of(&["ExecCondition", "ExecStartPre"]).any(needs)
+}
+
 fn has_command(container: &Container<'_>) -> bool {
     let commands = container.subject.commands().iter();
     let wanted = container.service.run_as();
@@ -160,7 +183,7 @@ fn has_command(container: &Container<'_>) -> bool {
 
 fn missing(container: &Container<'_>) -> Vec<Fault> {
     // Also where nothing is sealed yet: the seal would break the service.
-    let is_provided = has_command(container) || !keepers(container).is_empty();
+    let is_provided = is_made(container) || !keepers(container).is_empty();
     when(container.service.is_rootless() && !is_provided, || {
         let message = "nothing makes sure that rootless Podman's user namespace exists before";
         let fault = Fault::at(container.start(), message);
@@ -193,7 +216,7 @@ fn inside(container: &Container<'_>) -> Vec<Fault> {
 }
 
 fn order(container: &Container<'_>) -> Vec<Fault> {
-    if has_command(container) {
+    if is_made(container) {
         return Vec::new();
     }
     let dependencies = &container.service.dependencies;
@@ -215,7 +238,7 @@ fn order(container: &Container<'_>) -> Vec<Fault> {
 }
 
 fn not_noticed(container: &Container<'_>) -> Vec<Fault> {
-    if has_command(container) {
+    if is_made(container) {
         return Vec::new();
     }
     let forgets = |name: &UnitName| match container.set.get(name).map(Subject::view) {

@@ -1,5 +1,6 @@
 //! `50-podseal.conf`, the drop-in that seals a service.
 
+use super::pause::has_launcher;
 use crate::audit::Severity::Warning;
 use crate::audit::place::Place;
 use crate::audit::rule::{Check, Example, Fault, Rule};
@@ -8,7 +9,8 @@ use crate::plan::{self, DROP_IN, Fit};
 use crate::unit::effective::Origin;
 use crate::unit::effective::merge::Source;
 
-/// What it has at every level, by key of `[Service]`.
+/// What it has at every level, by key of `[Service]`; ExecStartPre= only where the
+/// launcher does not have the pause process made.
 const KEYS: &[&str] = &[
     "ExecStartPre",
     "RestrictAddressFamilies",
@@ -36,6 +38,8 @@ pub(super) const RULES: &[Rule] = &[Rule {
 }];
 
 fn stale(container: &Container<'_>) -> Vec<Fault> {
+    // Root's Podman has no pause process to make.
+    let needs_guardian = container.service.is_rootless() && !has_launcher(container);
     let mut faults = Vec::new();
     for source in container.subject.files() {
         if source.path.rsplit('/').next() != Some(DROP_IN) {
@@ -44,8 +48,7 @@ fn stale(container: &Container<'_>) -> Vec<Fault> {
         let lacking: Vec<&str> = KEYS
             .iter()
             .copied()
-            // Root's Podman has no pause process to make.
-            .filter(|key| container.service.is_rootless() || *key != "ExecStartPre")
+            .filter(|key| *key != "ExecStartPre" || needs_guardian)
             .filter(|key| source.file.values("Service", key).next().is_none())
             .collect();
         let message = if lacking.is_empty() {

@@ -10,7 +10,7 @@ const NEWUIDMAP: &[Line] = &[
     podman(&["newgidmap", "gid_map failed"]),
 ];
 
-const PAUSE_FIX: &str = "have `podseal pause ensure` run before the service and outside the seal (ExecStartPre=+…, which `podseal seal` writes)";
+const PAUSE_FIX: &str = "have it made outside the seal, before the service needs it: `podseal seal` writes what does so, by hand it is ExecStartPre=+/usr/bin/podseal pause ensure";
 
 pub(super) const SIGNATURES: &[Signature] = &[
     Signature {

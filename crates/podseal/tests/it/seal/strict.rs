@@ -75,6 +75,7 @@ fn the_container_gets_options_and_a_profile() {
         "enter",
         "--level=strict",
         "--families=AF_UNIX AF_NETLINK",
+        "--make-pause",
         "--",
         "/usr/bin/podman",
         "run",
@@ -85,7 +86,7 @@ fn the_container_gets_options_and_a_profile() {
         "--network=none",
     ];
     assert_eq!(
-        argv.as_array().unwrap()[..12],
+        argv.as_array().unwrap()[..13],
         expected.map(|word| json!(word))
     );
     assert_eq!(errno(&read(&profile), "connect"), Some(13));
