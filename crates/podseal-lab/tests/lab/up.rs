@@ -436,6 +436,10 @@ fn without_a_d_bus_daemon() {
         .user("systemctl --user stop dbus.socket dbus.service && rm $XDG_RUNTIME_DIR/bus")
         .text();
     let ended = up(&machine, "up-bus", "--listen 127.0.0.1:7227");
+    // The launcher asks for another one.
+    let pause = "pid=$(cat $XDG_RUNTIME_DIR/libpod/tmp/pause.pid); kill -KILL $pid; \
+                 while test -e /proc/$pid; do sleep 0.05; done";
+    machine.user(pause).text();
     let served = talk(&machine, "127.0.0.1", 7227);
     let status = machine.user("podseal status up-bus");
     let down = machine.user("podseal down up-bus");
