@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use podseal_core::lifecycle::Exit;
 use podseal_core::podman::{InvalidVersion, Version, strict};
 
 use crate::account::Account;
@@ -20,7 +21,7 @@ pub struct Podman {
     account: Option<Account>,
 }
 
-/// What `podman info` says about a host.
+/// What Podman says about itself.
 #[derive(Debug, Clone)]
 pub struct Info {
     /// Podman's version.
@@ -185,23 +186,50 @@ impl Podman {
     /// # Errors
     /// It cannot be asked, or is too old for a seal.
     pub fn info(&self) -> Result<Info, PodmanError> {
+        let info = match self.said_at_start()? {
+            Some(info) => info,
+            None => self.long_info()?,
+        };
+        if info.version < Version::MINIMUM {
+            return Err(PodmanError::TooOld {
+                found: info.version,
+            });
+        }
+        Ok(info)
+    }
+
+    /// What its log says as it starts, if it does.
+    fn said_at_start(&self) -> Result<Option<Info>, CommandError> {
+        const VERSION: &[&str] = &[
+            "--log-level=debug",
+            "version",
+            "--format={{.Client.Version}}",
+        ];
+        let command = self.command(VERSION);
+        let output = command::run_as(self.account.as_ref(), &command, LIMIT)?;
+        let info = || {
+            Some(Info {
+                version: output.stdout.trim().parse().ok()?,
+                oci_runtime: default_runtime(&output.stderr)?,
+            })
+        };
+        Ok((output.exit == Exit::Code(0)).then(info).flatten())
+    }
+
+    /// What `podman info` says. It takes several times as long, since it has the
+    /// package manager asked for the versions of everything.
+    fn long_info(&self) -> Result<Info, PodmanError> {
         const FORMAT: &str = "--format={{.Version.Version}}\n{{.Host.OCIRuntime.Path}}";
         let answer = self.output(&["info", FORMAT])?;
         let mut lines = answer.lines();
         let (Some(version), Some(oci_runtime)) = (lines.next(), lines.next()) else {
             return Err(PodmanError::Answer { source: None });
         };
-        let version: Version = version
-            .trim()
-            .parse()
-            .map_err(|error| PodmanError::Answer {
-                source: Some(error),
-            })?;
-        if version < Version::MINIMUM {
-            return Err(PodmanError::TooOld { found: version });
-        }
+        let version = version.trim().parse();
         Ok(Info {
-            version,
+            version: version.map_err(|error| PodmanError::Answer {
+                source: Some(error),
+            })?,
             oci_runtime: oci_runtime.trim().into(),
         })
     }
@@ -270,7 +298,7 @@ impl Podman {
             Ok(_) => Ok(true),
             // 1 is "no", anything else a failure.
             Err(CommandError::Failed {
-                exit: podseal_core::lifecycle::Exit::Code(1),
+                exit: Exit::Code(1),
                 ..
             }) => Ok(false),
             Err(error) => Err(error),
@@ -283,5 +311,40 @@ impl Podman {
     /// As [`Self::output`].
     pub fn make_pause_process(&self) -> Result<(), CommandError> {
         self.output(&["unshare", "true"]).map(drop)
+    }
+}
+
+/// The OCI runtime that Podman's log of its start names, unless it has a path with
+/// something to escape.
+fn default_runtime(log: &str) -> Option<PathBuf> {
+    const BEFORE: &str = r#"msg="Using OCI runtime \""#;
+    let line = log
+        .lines()
+        .rev()
+        .find_map(|line| line.split_once(BEFORE))?
+        .1;
+    let path = line.strip_suffix(r#"\"""#)?;
+    (path.starts_with('/') && !path.contains('\\')).then(|| path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_names_the_runtime() {
+        let line =
+            r#"time="2026-01-02T03:04:05Z" level=debug msg="Using OCI runtime \"/usr/bin/crun\"""#;
+        let log = format!("time=x level=info msg=y\n{line}\ntime=x level=debug msg=z\n");
+        assert_eq!(default_runtime(&log), Some("/usr/bin/crun".into()));
+        for (from, to) in [
+            ("crun", r#"c\\\"run"#),
+            ("/usr/bin/crun", "crun"),
+            ("Using", "Found"),
+            (r#"\"""#, ""),
+        ] {
+            let log = log.replace(from, to);
+            assert_eq!(default_runtime(&log), None, "{log}");
+        }
     }
 }
