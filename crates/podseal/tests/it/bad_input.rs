@@ -410,6 +410,11 @@ fn a_podman_that_will_not_do() {
             "echo 'Error: broken' >&2; exit 125",
             &["Error: broken", "hint: run `podman info` by hand"],
         ),
+        // Podman's log says enough.
+        (
+            r#"case $1 in info) exit 125 ;; image) exit 1 ;; *) exec /usr/bin/podman "$@" ;; esac"#,
+            &["the image example.org/a:1 is not in this user's storage"],
+        ),
         (
             r#"[ "$1" = info ] && printf '4.3.1\n/usr/bin/crun\n' && exit; exit 1"#,
             &[
