@@ -5,12 +5,12 @@ use super::socket::Group;
 use super::value::{Unwritable, line, word};
 use super::{RESTART, Wanted, dependencies};
 
-/// The option with the file that Podman writes the container's id into.
+/// The file that Podman writes the container's id into.
 fn cid_file(wanted: &Wanted) -> String {
     match &wanted.run_as {
         // %t is the manager's.
-        Some(user) => format!("--cidfile=/run/user/{}/%n.ctr-id", user.uid),
-        None => "--cidfile=%t/%n.ctr-id".to_owned(),
+        Some(user) => format!("/run/user/{}/%n.ctr-id", user.uid),
+        None => "%t/%n.ctr-id".to_owned(),
     }
 }
 
@@ -23,10 +23,17 @@ pub(super) fn body(wanted: &Wanted, groups: &[Group<'_>]) -> Result<String, Unwr
          [Service]\n{service}Type=notify\nNotifyAccess=all\nEnvironment=PODMAN_SYSTEMD_UNIT=%n\n\
          {RESTART}TimeoutStopSec=70\n",
     );
+    let cid_file = cid_file(wanted);
+    // Podman 4.3 wants to be the one that makes it.
+    command(
+        &mut text,
+        "ExecStartPre",
+        &[format!("/bin/rm -f {cid_file}")],
+    );
     command(&mut text, "ExecStart", &run(wanted));
     let podman = podman(wanted);
     for (key, verb) in [("ExecStop", "stop"), ("ExecStopPost", "rm -f")] {
-        let words = format!("{verb} -t 10 --ignore {}", cid_file(wanted));
+        let words = format!("{verb} -t 10 --ignore --cidfile={cid_file}");
         command(&mut text, key, &[podman.clone(), words]);
     }
     Ok(text)
@@ -62,7 +69,10 @@ fn podman(wanted: &Wanted) -> String {
 
 /// The parts of the command that starts the container, as they are written.
 fn run(wanted: &Wanted) -> Vec<String> {
-    let mut parts = vec![format!("{} run", podman(wanted)), cid_file(wanted)];
+    let mut parts = vec![
+        format!("{} run", podman(wanted)),
+        format!("--cidfile={}", cid_file(wanted)),
+    ];
     let cgroups = match wanted.run_as {
         // All of it in the service, and nothing to ask the user's manager for.
         Some(_) => "--cgroups=split",

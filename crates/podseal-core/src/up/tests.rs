@@ -68,6 +68,7 @@ Environment=PODMAN_SYSTEMD_UNIT=%n
 Restart=on-failure
 RestartSec=5s
 TimeoutStopSec=70
+ExecStartPre=/bin/rm -f /run/user/990/%n.ctr-id
 ExecStart=/usr/bin/podman run \\
 \t--cidfile=/run/user/990/%n.ctr-id \\
 \t--cgroups=split \\
@@ -159,6 +160,7 @@ Environment=PODMAN_SYSTEMD_UNIT=%n
 Restart=on-failure
 RestartSec=5s
 TimeoutStopSec=70
+ExecStartPre=/bin/rm -f %t/%n.ctr-id
 ExecStart=/usr/bin/podman --runtime=/usr/bin/runc run \\
 \t--cidfile=%t/%n.ctr-id \\
 \t--cgroups=no-conmon \\

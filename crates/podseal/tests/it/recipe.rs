@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::{Resource, getrlimit};
 
 use crate::container::{IMAGE, Lab, as_root, as_user};
-use crate::fixture::output;
+use crate::fixture::{Running, output};
 use crate::talk::{Client, hello};
 use crate::units::Units;
 
@@ -142,5 +142,40 @@ fn recipe_as_user() {
     as_user(
         "the recipe, as a user",
         from_first_connection_to_failure_and_back,
+    );
+}
+
+/// The file with the container's id is left by the first start, and Podman 4.3
+/// does not write it over.
+fn what_up_writes_is_started_again(lab: &Lab) {
+    let socket = lab.socket();
+    let up = [
+        "up",
+        "echo",
+        "--form=service",
+        "--no-start",
+        "--image",
+        IMAGE,
+    ];
+    let mut up = lab.place.command(&up);
+    output(up.args(["--listen", &socket])).expect(0, &["wrote "]);
+    let directory = lab.place.text(".config/systemd/user");
+    let run = ["run", "--units", &directory, "echo.socket"];
+    let run = Running::start(&mut lab.place.command(&run));
+    run.wait_for("echo.socket: listening on ");
+    for _ in 0..2 {
+        lab.hello(&run);
+        let stop = output(&mut lab.place.command(&["stop", "echo.service"]));
+        stop.expect(0, &[]);
+    }
+    run.stop().expect(0, &["stopped"]);
+    lab.expect_nothing_left();
+}
+
+#[test]
+fn as_up_writes_it() {
+    as_user(
+        "the recipe, as `up` writes it",
+        what_up_writes_is_started_again,
     );
 }
