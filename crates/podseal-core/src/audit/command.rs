@@ -180,7 +180,14 @@ fn has_launcher_option<P>(path: &str, words: &[Word<P>], wanted: &str) -> bool {
 
 /// The command behind `podseal enter` and its options.
 fn launched<P>(words: &[Word<P>]) -> &[Word<P>] {
-    const VALUED: &[&str] = &["--level", "--families", "--join", "--color"];
+    const VALUED: &[&str] = &[
+        "--level",
+        "--families",
+        "--join",
+        "--without",
+        "--argv0",
+        "--color",
+    ];
     let mut rest = words;
     loop {
         match rest {

@@ -263,6 +263,10 @@ fn what_cannot_be_told_is_found() {
             "network-not-none",
         ),
         (
+            "/usr/bin/podseal enter --argv0 a --without abi podman run x",
+            "network-not-none",
+        ),
+        (
             "/usr/bin/podman run --network=none --pull=$PULL x",
             "pull-not-never",
         ),
