@@ -64,6 +64,11 @@ const TESTS: &[Requirement] = &[
         package: "strace",
         programs: &["strace"],
     },
+    // A server and client at UNIX sockets.
+    Requirement {
+        package: "socat",
+        programs: &["socat"],
+    },
     // Unpacks servers that people run, to see them serve sealed.
     Requirement {
         package: "mmdebstrap",
