@@ -115,9 +115,10 @@ impl Sealing<'_> {
                 let name = file_name(&command.value.path);
                 matches!(name, "podman" | "env")
             });
+        let has_none = |key: &&str| service.settings.list("Service", key).is_empty();
         let asks_manager = is_launched
             && service.run_as().is_none()
-            && service.settings.list("Service", "ExecStartPre").is_empty();
+            && ["ExecCondition", "ExecStartPre"].iter().all(has_none);
         service.is_rootless() && !asks_manager
     }
 

@@ -192,6 +192,11 @@ fn the_launcher_has_the_pause_process_made_where_it_alone_needs_one() {
             false,
         ),
         (
+            "ExecStart=/usr/bin/podman run x\nExecCondition=/usr/bin/podman image exists x\n",
+            Level::Standard,
+            false,
+        ),
+        (
             "Type=oneshot\nExecStart=/usr/bin/podman run x\nExecStart=/opt/a\n",
             Level::Standard,
             false,
