@@ -193,14 +193,12 @@ fn activation(guest: &Guest, count: usize, section: &mut Section) -> Result<(), 
             || activate(name, port),
             || activate("recipe", RECIPE),
         )?;
-        let ratio = pairs.ratio().ok_or(BenchError::Nothing("activation"))?;
-        section.rows.push(row(
+        section.rows.push(ratio_row(
             &pairs,
             measured,
             "the recipe by hand",
             ("ms", 0),
-            format!("ratio {}", ratio.display(2)),
-            target.map_or(Target::None, |most| Target::at_most(ratio.median, most, "")),
+            target,
         )?);
     }
     Ok(())
@@ -339,20 +337,37 @@ fn traffic(guest: &Guest, count: usize, section: &mut Section) -> Result<(), Ben
             || once(&sealed, SEALED),
             || once(&plain, PLAIN),
         )?;
-        let ratio = pairs.ratio().ok_or(BenchError::Nothing("traffic"))?;
-        section.rows.push(row(
+        section.rows.push(ratio_row(
             &pairs,
             measured,
             "`podseal echo` as a plain process",
             unit,
-            format!("ratio {}", ratio.display(2)),
-            Target::at_most(ratio.median, TRAFFIC, ""),
+            Some(TRAFFIC),
         )?);
         Ok::<_, BenchError>(())
     };
     guest.command(["sh", "-c", PIN])?.results()?;
     compare("time for 16 MiB there and back", ("ms", 1), volume)?;
     compare("round trip of a byte", ("µs", 2), round_trip)
+}
+
+/// A row whose result is how many times as much it takes, at most `most`.
+fn ratio_row(
+    pairs: &Pairs,
+    measured: &str,
+    alternative: &str,
+    unit: (&str, usize),
+    most: Option<f64>,
+) -> Result<Row, BenchError> {
+    let ratio = pairs.ratio().ok_or(BenchError::Nothing("pair"))?;
+    row(
+        pairs,
+        measured,
+        alternative,
+        unit,
+        format!("ratio {}", ratio.display(2)),
+        most.map_or(Target::None, |most| Target::at_most(ratio.median, most, "")),
+    )
 }
 
 fn row(

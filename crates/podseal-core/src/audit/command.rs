@@ -70,7 +70,7 @@ impl Command {
             origin: origin.clone(),
             path: value.path.clone(),
             is_outside: value.prefixes.privileges == ExecPrivileges::Full,
-            makes_pause: has_launcher_option(&value.path, &words, "--make-pause"),
+            makes_pause: makes_pause(&value.path, &words),
             program: program(&value.path, &words),
         }
     }
@@ -152,7 +152,7 @@ pub(crate) fn wrapped<'a, P>(
     words: &'a [Word<P>],
 ) -> Option<(&'a Word<P>, &'a [Word<P>])> {
     let (command, rest) = match file_name(path) {
-        "podseal" if &*words.first()?.text == "enter" => launched(&words[1..]).split_first()?,
+        "podseal" => launched(behind_enter(path, words)?).split_first()?,
         "env" => {
             let assignments = words
                 .iter()
@@ -168,14 +168,18 @@ pub(crate) fn wrapped<'a, P>(
     (!command.is_open).then_some((command, rest))
 }
 
-/// Whether a command is `podseal enter` with this option.
-fn has_launcher_option<P>(path: &str, words: &[Word<P>], wanted: &str) -> bool {
-    let Some((verb, words)) = words.split_first() else {
-        return false;
-    };
-    let options = &words[..words.len() - launched(words).len()];
-    (file_name(path), &*verb.text) == ("podseal", "enter")
-        && options.iter().any(|word| &*word.text == wanted)
+/// The launcher's options and command, if it is `podseal enter`.
+fn behind_enter<'a, P>(path: &str, words: &'a [Word<P>]) -> Option<&'a [Word<P>]> {
+    let (verb, rest) = words.split_first()?;
+    ((file_name(path), &*verb.text) == ("podseal", "enter")).then_some(rest)
+}
+
+/// Whether a command is `podseal enter --make-pause`.
+fn makes_pause<P>(path: &str, words: &[Word<P>]) -> bool {
+    behind_enter(path, words).is_some_and(|words| {
+        let options = &words[..words.len() - launched(words).len()];
+        options.iter().any(|word| &*word.text == "--make-pause")
+    })
 }
 
 /// The command behind `podseal enter` and its options.

@@ -16,6 +16,10 @@ static MACHINE: RwLock<()> = RwLock::new(());
 /// The image that [`Machine::make_image`] makes.
 pub(crate) const IMAGE: &str = "localhost/podseal-lab";
 
+/// Kills the user's pause process, and waits for its end.
+pub(crate) const KILL_PAUSE_PROCESS: &str = "pid=$(cat $XDG_RUNTIME_DIR/libpod/tmp/pause.pid); \
+    kill -KILL $pid; while test -e /proc/$pid; do sleep 0.05; done";
+
 /// A machine that runs.
 pub(crate) struct Machine {
     name: String,

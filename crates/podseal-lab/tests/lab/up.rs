@@ -1,6 +1,6 @@
 //! `podseal up` and `podseal down` with a real manager and real containers.
 
-use crate::machine::{Ended, IMAGE, Machine};
+use crate::machine::{Ended, IMAGE, KILL_PAUSE_PROCESS, Machine};
 
 /// A function that says a word to a port and prints what comes back.
 const TALK: &str = "talk() { timeout 20 bash -c \
@@ -437,9 +437,7 @@ fn without_a_d_bus_daemon() {
         .text();
     let ended = up(&machine, "up-bus", "--listen 127.0.0.1:7227");
     // The launcher asks for another one.
-    let pause = "pid=$(cat $XDG_RUNTIME_DIR/libpod/tmp/pause.pid); kill -KILL $pid; \
-                 while test -e /proc/$pid; do sleep 0.05; done";
-    machine.user(pause).text();
+    machine.user(KILL_PAUSE_PROCESS).text();
     let served = talk(&machine, "127.0.0.1", 7227);
     let status = machine.user("podseal status up-bus");
     let down = machine.user("podseal down up-bus");

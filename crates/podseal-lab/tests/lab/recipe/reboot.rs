@@ -2,7 +2,7 @@
 //! ended.
 
 use super::{NO_NEW_PRIVILEGES, RESTRICT, assert_served, echo, remove, write_by_hand};
-use crate::machine::Machine;
+use crate::machine::{KILL_PAUSE_PROCESS, Machine};
 
 const RUNC: &str = "--runtime runc create";
 
@@ -44,13 +44,9 @@ fn sealed_services_are_served_after_a_reboot_and_without_a_pause_process() {
     assert_served(&machine, 7105, "bare.service");
     remove(&machine, "bare");
 
-    let pause = "$(cat $XDG_RUNTIME_DIR/libpod/tmp/pause.pid)";
-    for end in [
-        "podman system migrate".to_owned(),
-        format!("pid={pause}; kill -KILL $pid; while test -e /proc/$pid; do sleep 0.05; done"),
-    ] {
+    for end in ["podman system migrate", KILL_PAUSE_PROCESS] {
         machine.user("systemctl --user stop kept.service").text();
-        machine.user(&end).text();
+        machine.user(end).text();
         assert_served(&machine, 7106, "kept.service");
     }
     remove(&machine, "kept");
